@@ -1,0 +1,98 @@
+"""Exercises and their checks: what is asked, and whether it was done.
+
+A check looks at the real state, never at how it was reached. One module a chapter holds
+the chapter's exercises as ``EXERCISES``.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from typing import TYPE_CHECKING
+
+from lab import progress
+from lab.checks.exercise import Exercise, Hint, NotYet, Result
+from lab.errors import LabError, UnknownExerciseError
+
+if TYPE_CHECKING:
+    from lab.session import Lab
+
+__all__ = [
+    "Exercise",
+    "Hint",
+    "NotYet",
+    "Result",
+    "chapters",
+    "check",
+    "exercises_of",
+    "hint",
+    "prepare",
+]
+
+
+def chapters() -> tuple[str, ...]:
+    """List the chapters that have exercises, in the order of the book."""
+    modules = [
+        importlib.import_module(f"{__name__}.{module.name}")
+        for module in pkgutil.iter_modules(__path__)
+    ]
+    return tuple(sorted(module.CHAPTER for module in modules if hasattr(module, "CHAPTER")))
+
+
+def exercises_of(chapter: str) -> dict[str, Exercise]:
+    """Give a chapter's exercises by number.
+
+    Args:
+        chapter: The chapter's stem, such as ``05-life-cycle``.
+
+    Raises:
+        LabError: There is no such chapter.
+    """
+    if chapter not in chapters():
+        raise LabError(
+            f"There is no chapter {chapter!r}.",
+            next_step=f"Use one of: {', '.join(chapters())}.",
+        )
+    module = chapter.partition("-")[2].replace("-", "_")
+    exercises: dict[str, Exercise] = importlib.import_module(f"{__name__}.{module}").EXERCISES
+    return exercises
+
+
+def check(lab: Lab, number: str) -> Result:
+    """Look whether an exercise is solved, and note it in the learner's progress."""
+    exercise = _find(lab, number)
+    lab.docker.ping()
+    try:
+        exercise.check(lab)
+    except NotYet as not_yet:
+        result = Result(number, hint=str(not_yet))
+    else:
+        result = Result(number, hint=None)
+    progress.record(lab.naming.learner, number, passed=result.passed)
+    return result
+
+
+def hint(lab: Lab, number: str) -> Hint:
+    """Give an exercise's nudge."""
+    return Hint(_find(lab, number).nudge)
+
+
+def prepare(lab: Lab, number: str) -> None:
+    """Set an exercise's scene."""
+    exercise = _find(lab, number)
+    if exercise.prepare is None:
+        raise LabError(
+            f"Exercise {number} needs no preparation.",
+            next_step="Start with what its text asks for.",
+        )
+    exercise.prepare(lab)
+
+
+def _find(lab: Lab, number: str) -> Exercise:
+    exercises = exercises_of(lab.naming.chapter)
+    if number not in exercises:
+        raise UnknownExerciseError(
+            f"Chapter {lab.naming.chapter} has no exercise {number!r}.",
+            next_step=f"Use one of: {', '.join(exercises)}.",
+        )
+    return exercises[number]

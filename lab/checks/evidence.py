@@ -1,0 +1,98 @@
+"""What checks look at: the present state of containers, read in one place for all chapters."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+import requests
+
+from lab.checks.exercise import NotYet
+
+if TYPE_CHECKING:
+    from docker.models.containers import Container
+
+    from lab.session import Lab
+
+__all__ = ["answer_of", "container", "in_words", "logs_of", "published_url"]
+
+ANSWER_SECONDS = 3
+KILLED = 137
+TERMINATED = 143
+
+
+def container(lab: Lab, short: str) -> Container:
+    """Find a container of the learner by its short name.
+
+    Raises:
+        NotYet: There is none; the hint names what is there instead.
+    """
+    try:
+        return lab.docker.containers.get(lab.name(short))
+    except docker.errors.NotFound:
+        pass
+    found = lab.docker.containers.list(all=True, filters=lab.filters)
+    names = sorted(str(other.name).removeprefix(lab.naming.prefix) for other in found)
+    there = f"There is: {', '.join(names)}." if names else "You have no containers here yet."
+    raise NotYet(f"No container has the name lab.name({short!r}). {there}")
+
+
+def in_words(found: Container) -> str:
+    """Say a container's state as a hint does, with what usually explains its exit code.
+
+    Example:
+        >>> in_words(web)  # doctest: +SKIP
+        'it has exited with 137: it was killed'
+    """
+    state = found.attrs["State"]
+    if state["Status"] != "exited":
+        return f"it is {state['Status']}"
+    code = state["ExitCode"]
+    said = f"it has exited with {code}"
+    if state["OOMKilled"]:
+        return f"{said}: it reached its memory limit"
+    if code == KILLED:
+        return f"{said}: it was killed"
+    if code == TERMINATED:
+        return f"{said}: SIGTERM ended it"
+    return said
+
+
+def logs_of(found: Container) -> str:
+    """Read a container's log as text."""
+    return str(found.logs().decode(errors="replace"))
+
+
+def published_url(found: Container) -> str:
+    """Find the address on this machine where a container's port is published.
+
+    Raises:
+        NotYet: It publishes none, or it publishes to other machines too.
+    """
+    for bindings in found.ports.values():
+        for binding in bindings or ():
+            if binding["HostIp"] != "127.0.0.1":
+                raise NotYet(
+                    f"Its port is published on {binding['HostIp']}, for the whole network to "
+                    "reach: publish it on 127.0.0.1 only."
+                )
+            return f"http://127.0.0.1:{binding['HostPort']}"
+    raise NotYet("It publishes no port on this machine, so nobody here can ask it.")
+
+
+def answer_of(url: str) -> dict[str, Any]:
+    """Ask the application for its answer on ``/``.
+
+    Raises:
+        NotYet: There is no answer, or not the application's.
+    """
+    try:
+        answer = requests.get(url, timeout=ANSWER_SECONDS)
+        answer.raise_for_status()
+        body = answer.json()
+    except requests.RequestException as failure:
+        raise NotYet(
+            "It runs, but its published port gives no answer: which port does the "
+            "application listen on inside?"
+        ) from failure
+    return dict(body)

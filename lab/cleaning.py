@@ -1,0 +1,188 @@
+"""Finds and removes what the course made, by label, and touches nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+import tenacity
+
+from lab.naming import COURSE, short_name
+
+if TYPE_CHECKING:
+    import docker
+    from docker.models.containers import Container
+    from docker.models.images import Image
+    from docker.models.networks import Network
+    from docker.models.volumes import Volume
+
+__all__ = ["Found", "Removed", "find", "label_filters", "sweep"]
+
+
+@dataclass(frozen=True)
+class Found:
+    """What carries the labels that were asked for, sorted by name."""
+
+    containers: tuple[Container, ...] = ()
+    networks: tuple[Network, ...] = ()
+    volumes: tuple[Volume, ...] = ()
+    images: tuple[Image, ...] = ()
+
+
+@dataclass(frozen=True)
+class Removed:
+    """What a sweep removed (or would remove), as the short names that a learner knows.
+
+    Example:
+        >>> Removed(containers=("web", "worker"), networks=("back",))
+        Removed containers web and worker, network back.
+        >>> Removed()
+        Nothing to remove.
+    """
+
+    containers: tuple[str, ...] = ()
+    networks: tuple[str, ...] = ()
+    volumes: tuple[str, ...] = ()
+    images: tuple[str, ...] = ()
+    dry_run: bool = False
+
+    def __bool__(self) -> bool:
+        return bool(self.containers or self.networks or self.volumes or self.images)
+
+    def __repr__(self) -> str:
+        if not self:
+            return "Nothing to remove."
+        kinds = (
+            ("container", self.containers),
+            ("network", self.networks),
+            ("volume", self.volumes),
+            ("image", self.images),
+        )
+        said = ", ".join(_in_words(kind, names) for kind, names in kinds if names)
+        return f"{'Would remove' if self.dry_run else 'Removed'} {said}."
+
+
+def label_filters(*, chapter: str | None = None, learner: str | None = None) -> dict[str, Any]:
+    """Build docker-py's ``filters`` for what the course made.
+
+    Args:
+        chapter: Only this chapter's; all chapters when left out.
+        learner: Only this learner's; all learners when left out.
+
+    Returns:
+        A value for the ``filters`` of docker-py's ``list`` methods.
+
+    Example:
+        >>> label_filters(chapter="05-life-cycle")
+        {'label': ['course=containers-on-aws', 'chapter=05-life-cycle']}
+    """
+    labels = [f"course={COURSE}"]
+    if chapter is not None:
+        labels.append(f"chapter={chapter}")
+    if learner is not None:
+        labels.append(f"learner={learner}")
+    return {"label": labels}
+
+
+def find(
+    client: docker.DockerClient, *, chapter: str | None = None, learner: str | None = None
+) -> Found:
+    """Find what the course made, running or not.
+
+    The course's own images carry no learner and are never among what is found.
+
+    Args:
+        client: The engine to ask.
+        chapter: Only this chapter's; all chapters when left out.
+        learner: Only this learner's; all learners when left out.
+    """
+    filters = label_filters(chapter=chapter, learner=learner)
+    containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
+    of_learners = {"label": [*filters["label"], "learner"]}
+    return Found(
+        containers=tuple(sorted(containers, key=lambda found: str(found.name))),
+        networks=tuple(sorted(client.networks.list(filters=filters), key=lambda n: str(n.name))),
+        volumes=tuple(sorted(client.volumes.list(filters=filters), key=lambda v: str(v.name))),
+        images=tuple(sorted(client.images.list(filters=of_learners), key=_image_name)),
+    )
+
+
+def sweep(
+    client: docker.DockerClient,
+    *,
+    chapter: str | None,
+    learner: str | None,
+    dry_run: bool = False,
+) -> Removed:
+    """Remove what the course made for a chapter or a learner, by label only.
+
+    Something that disappears by itself meanwhile is no error.
+
+    Args:
+        client: The engine to clean.
+        chapter: Only this chapter's; ``None`` for all chapters.
+        learner: Only this learner's; ``None`` for all learners.
+        dry_run: Only say what would be removed.
+
+    Returns:
+        What was removed.
+
+    Raises:
+        docker.errors.APIError: The engine refuses; what was not reached stays labelled,
+            so that the next sweep finds it.
+    """
+    found = find(client, chapter=chapter, learner=learner)
+    if not dry_run:
+        for container in found.containers:
+            _remove_container(container)
+        for network in found.networks:
+            _unless_gone(network.remove)
+        for volume in found.volumes:
+            _unless_gone(volume.remove, force=True)
+        for image in found.images:
+            _unless_gone(client.images.remove, image.id, force=True)
+    return Removed(
+        containers=_short_names(found.containers),
+        networks=_short_names(found.networks),
+        volumes=_short_names(found.volumes),
+        images=tuple(short_name(_image_name(image), _labels(image)) for image in found.images),
+        dry_run=dry_run,
+    )
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_message(match=".*is already in progress.*"),
+    wait=tenacity.wait_fixed(0.1),
+    stop=tenacity.stop_after_delay(30),
+    reraise=True,
+)
+def _remove_container(container: Container) -> None:
+    # v=True takes along the anonymous volumes that the image asked for; named ones stay.
+    _unless_gone(container.remove, force=True, v=True)
+
+
+def _unless_gone(remove: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
+    try:
+        remove(*args, **options)
+    except docker.errors.NotFound:
+        pass
+
+
+def _labels(thing: Any) -> dict[str, str]:  # noqa: ANN401
+    attrs = thing.attrs
+    return attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {}
+
+
+def _short_names(things: Any) -> tuple[str, ...]:  # noqa: ANN401
+    return tuple(short_name(str(thing.name), _labels(thing)) for thing in things)
+
+
+def _image_name(image: Image) -> str:
+    return image.tags[0] if image.tags else str(image.short_id)
+
+
+def _in_words(kind: str, names: tuple[str, ...]) -> str:
+    if len(names) == 1:
+        return f"{kind} {names[0]}"
+    return f"{kind}s {', '.join(names[:-1])} and {names[-1]}"

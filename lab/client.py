@@ -1,0 +1,83 @@
+"""The Docker SDK's own client, which labels what it creates so that it can be found again."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import docker
+import docker.errors
+
+from lab.errors import NameTakenError
+from lab.naming import Naming, short_name
+
+__all__ = ["LabelledAPIClient"]
+
+
+class LabelledAPIClient(docker.APIClient):
+    """docker-py's low-level client with two habits added, for use inside a ``DockerClient``.
+
+    It puts the course's labels on each container, network, volume and built image.
+    And it lets a cell run again: where the learner's *own* earlier container or network
+    holds the name, that one is removed first. Docker alone would refuse (container) or
+    make a second one of the same name (network).
+
+    Every method keeps docker-py's name, arguments and result.
+    """
+
+    naming: Naming
+
+    def create_container_from_config(
+        self, config: dict[str, Any], name: str | None = None, platform: str | None = None
+    ) -> dict[str, Any]:
+        """See ``docker.APIClient.create_container_from_config``.
+
+        Raises:
+            NameTakenError: The name belongs to a container that the learner did not make here.
+        """
+        config["Labels"] = {**(config.get("Labels") or {}), **self.naming.labels}
+        try:
+            return super().create_container_from_config(config, name, platform)
+        except docker.errors.APIError as refusal:
+            if name is None or "already in use by container" not in str(refusal.explanation):
+                raise
+            self._remove_own_container(name)
+        return super().create_container_from_config(config, name, platform)
+
+    def create_network(self, name: str, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+        """See ``docker.APIClient.create_network``."""
+        options["labels"] = {**(options.get("labels") or {}), **self.naming.labels}
+        labels = [f"{key}={value}" for key, value in self.naming.labels.items()]
+        for own in self.networks(names=[name], filters={"label": labels}):
+            if own["Name"] == name:
+                self._disconnect_all(own["Id"])
+                self.remove_network(own["Id"])
+        return super().create_network(name, *args, **options)
+
+    def create_volume(self, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401
+        """See ``docker.APIClient.create_volume``."""
+        options["labels"] = {**(options.get("labels") or {}), **self.naming.labels}
+        return super().create_volume(*args, **options)
+
+    def build(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+        """See ``docker.APIClient.build``."""
+        options["labels"] = {**(options.get("labels") or {}), **self.naming.labels}
+        return super().build(*args, **options)
+
+    def _remove_own_container(self, name: str) -> None:
+        try:
+            found = self.inspect_container(name)
+        except docker.errors.NotFound:
+            return
+        labels = found["Config"]["Labels"] or {}
+        if any(labels.get(key) != value for key, value in self.naming.labels.items()):
+            raise NameTakenError(
+                f"A container named {name} is already there, and this lab did not make it.",
+                next_step="The course never touches it: choose another name here, "
+                f"as in lab.name('{short_name(name, self.naming.labels)}-2'), "
+                "or rename the other one yourself.",
+            )
+        self.remove_container(found["Id"], force=True, v=True)
+
+    def _disconnect_all(self, network: str) -> None:
+        for container in self.inspect_network(network)["Containers"] or {}:
+            self.disconnect_container_from_network(container, network, force=True)

@@ -1,0 +1,94 @@
+"""What can go wrong in the lab: each error says what happened and what to do next."""
+
+__all__ = [
+    "DiskFullError",
+    "EngineNotRunningError",
+    "EngineTooOldError",
+    "ImageMissingError",
+    "LabClosedError",
+    "LabError",
+    "LabInUseError",
+    "NameTakenError",
+    "NoEngineError",
+    "NotReadyError",
+    "PermissionDeniedError",
+    "UnknownExerciseError",
+]
+
+
+class LabError(Exception):
+    """Tells a learner what happened and what to do next, without a traceback.
+
+    Args:
+        what: What happened, in a sentence or two.
+        next_step: What the learner can do about it, best as a command to type.
+
+    Example:
+        >>> print(LabError("The kettle is empty.", next_step="fill it"))
+        The kettle is empty.
+        Next: fill it
+    """
+
+    def __init__(self, what: str, *, next_step: str) -> None:
+        super().__init__(what)
+        self.what = what
+        self.next_step = next_step
+
+    def __str__(self) -> str:
+        return f"{self.what}\nNext: {self.next_step}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # The default calls the class with positional arguments only, which this one refuses.
+        return _rebuild, (type(self), self.what, self.next_step)
+
+    def _render_traceback_(self) -> list[str]:
+        # IPython prints what this returns instead of a traceback of code that is not the learner's.
+        return [f"{type(self).__name__}: {self.what}", f"Next: {self.next_step}"]
+
+
+class NoEngineError(LabError):
+    """Says that no container engine was found on this machine."""
+
+
+class EngineNotRunningError(LabError):
+    """Says that an engine is installed or was named, and does not answer."""
+
+
+class PermissionDeniedError(LabError):
+    """Says that the engine is there and this user may not speak to it."""
+
+
+class EngineTooOldError(LabError):
+    """Says that the client and the engine share no version of the API."""
+
+
+class ImageMissingError(LabError):
+    """Says that an image is not on the engine, or that it can't be made here."""
+
+
+class NameTakenError(LabError):
+    """Says that a name the course needs belongs to something that the course did not make."""
+
+
+class DiskFullError(LabError):
+    """Says that a disk has no room left, which one, and how much is free."""
+
+
+class NotReadyError(LabError):
+    """Says that something was waited for and did not become ready in time."""
+
+
+class LabInUseError(LabError):
+    """Says that another kernel of the same learner holds this chapter's lab."""
+
+
+class LabClosedError(LabError):
+    """Says that a lab was used after it was closed."""
+
+
+class UnknownExerciseError(LabError):
+    """Says that no exercise has the number that was asked for."""
+
+
+def _rebuild(kind: type[LabError], what: str, next_step: str) -> LabError:
+    return kind(what, next_step=next_step)

@@ -1,0 +1,131 @@
+"""Who the learner is, and the names and labels that keep learners apart on one engine."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import re
+import zlib
+from dataclasses import dataclass
+
+from lab.errors import LabError
+
+__all__ = ["COURSE", "Naming", "current_learner", "fault_seed", "short_name"]
+
+COURSE = "containers-on-aws"
+_LONGEST_LEARNER = 24
+
+
+def current_learner() -> str:
+    """Tell who the learner is: ``COURSE_LEARNER``, else the user of the system.
+
+    Returns:
+        A word of ``a-z``, ``0-9`` and ``-``, at most 24 characters long, fit for a
+        container's name.
+
+    Example:
+        >>> import os
+        >>> os.environ["COURSE_LEARNER"] = "Ada L."
+        >>> current_learner()
+        'ada-l'
+    """
+    raw = os.environ.get("COURSE_LEARNER") or _user()
+    slug = re.sub(r"[^a-z0-9]+", "-", raw.lower())[:_LONGEST_LEARNER].strip("-")
+    # A name in another script leaves nothing: keep such learners apart all the same.
+    return slug or f"learner-{zlib.crc32(raw.encode()):08x}"
+
+
+def fault_seed() -> int:
+    """Choose which fault a learner gets, so that neighbours differ.
+
+    ``COURSE_SEED`` fixes it; otherwise it follows from the learner's name, so that the
+    same learner meets the same fault again.
+
+    Raises:
+        LabError: ``COURSE_SEED`` is not a whole number.
+    """
+    named = os.environ.get("COURSE_SEED")
+    if not named:
+        return zlib.crc32(current_learner().encode())
+    if not named.isdecimal():
+        raise LabError(
+            f"COURSE_SEED is {named!r}, which is not a whole number.",
+            next_step="Set it to a number such as 7, or unset it.",
+        )
+    return int(named)
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The names and labels of one learner in one chapter.
+
+    Example:
+        >>> naming = Naming(chapter="05-life-cycle", learner="ada")
+        >>> naming.full_name("web")
+        'course-ada-05-web'
+        >>> Naming(chapter="05-life-cycle", learner="ada", exercises=True).full_name("web")
+        'course-ada-05-exercises-web'
+    """
+
+    chapter: str
+    learner: str
+    exercises: bool = False
+
+    @property
+    def chapter_label(self) -> str:
+        """The value of the label ``chapter``; exercises have their own, so that a chapter
+        and its exercises can be open at the same time.
+        """
+        return f"{self.chapter}-exercises" if self.exercises else self.chapter
+
+    @property
+    def labels(self) -> dict[str, str]:
+        """The labels that everything carries which is made under these names."""
+        return {"course": COURSE, "chapter": self.chapter_label, "learner": self.learner}
+
+    @property
+    def prefix(self) -> str:
+        """What stands before each short name."""
+        digits = self.chapter.partition("-")[0]
+        return f"course-{self.learner}-{digits}-{'exercises-' if self.exercises else ''}"
+
+    def full_name(self, short: str) -> str:
+        """Make a short name unique on the engine.
+
+        Raises:
+            LabError: Docker would refuse the name.
+        """
+        if not re.fullmatch(r"[a-zA-Z0-9][a-zA-Z0-9_.-]*", short):
+            raise LabError(
+                f"{short!r} can't be part of a container's name.",
+                next_step="Use letters, digits, '.', '-' and '_', as in lab.name('web').",
+            )
+        return self.prefix + short
+
+
+def short_name(full: str, labels: dict[str, str]) -> str:
+    """Take the learner's prefix off a name, if its labels say that the course gave it.
+
+    Example:
+        >>> labels = Naming(chapter="05-life-cycle", learner="ada").labels
+        >>> short_name("course-ada-05-web", labels)
+        'web'
+        >>> short_name("postgres", {})
+        'postgres'
+    """
+    label = labels.get("chapter", "")
+    exercises = label.endswith("-exercises")
+    naming = Naming(
+        chapter=label.removesuffix("-exercises"),
+        learner=labels.get("learner", ""),
+        exercises=exercises,
+    )
+    return full.removeprefix(naming.prefix)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        # A container started with a bare user id has no user name.
+        return f"uid-{os.getuid()}"

@@ -1,0 +1,67 @@
+"""How the Docker SDK's errors appear under a cell: the error itself, and what to do next."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+import requests
+from IPython.core.getipython import get_ipython
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+__all__ = ["next_step_for", "shorten_engine_errors"]
+
+
+def shorten_engine_errors() -> None:
+    """Show errors of the engine in a notebook as one line and a next step.
+
+    The exception stays docker-py's own, for ``except`` and for reading; only the thirty
+    frames of its inside are left out. Outside IPython this does nothing.
+    """
+    shell = get_ipython()
+    if shell is None:
+        return
+    shell.set_custom_exc(
+        (docker.errors.DockerException, requests.exceptions.ConnectionError), _show
+    )
+
+
+def next_step_for(error: BaseException) -> str | None:
+    """Say what a learner can do about an error of the engine, if there is something to say.
+
+    Example:
+        >>> next_step_for(docker.errors.NotFound("No such container: course-ada-05-web"))
+        'It was removed, maybe outside this notebook. Run the cell that starts it again.'
+    """
+    text = str(error)
+    if "No such container" in text:
+        return "It was removed, maybe outside this notebook. Run the cell that starts it again."
+    if isinstance(error, docker.errors.ImageNotFound):
+        return "Type `lab images prepare` in a terminal, then run the cell again."
+    if "no space left on device" in text:
+        return "The engine's disk is full: `lab doctor` in a terminal says how much is free."
+    if isinstance(error, requests.exceptions.ConnectionError):
+        return (
+            "Nobody answers at this address. If the container stopped, start it again; "
+            "if the engine stopped, `lab doctor` in a terminal says what to do."
+        )
+    return None
+
+
+def _show(
+    shell: Any,  # noqa: ANN401  # IPython gives its shell, untyped
+    kind: type[BaseException],
+    error: BaseException,
+    traceback: TracebackType | None,
+    tb_offset: int | None = None,
+) -> list[str]:
+    del traceback, tb_offset
+    lines = [f"{kind.__name__}: {error}"]
+    next_step = next_step_for(error)
+    if next_step:
+        lines.append(f"Next: {next_step}")
+    # IPython 9 offers no public way to show a traceback of one's own making.
+    shell._showtraceback(kind, error, lines)  # noqa: SLF001
+    return lines

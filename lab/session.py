@@ -1,0 +1,386 @@
+"""A lab: the engine as one notebook sees it, and the lifetime of everything made in it."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import requests
+
+from lab import checks, cleaning, images, notebook
+from lab.client import LabelledAPIClient
+from lab.display import Table, Varies, look_up, table_of
+from lab.engine import find_engine, on_binder
+from lab.errors import LabClosedError, LabError, NoEngineError, NotReadyError
+from lab.lock import KernelLock
+from lab.naming import Naming, current_learner
+from lab.panel import Panel
+
+if TYPE_CHECKING:
+    import docker
+    from docker.models.containers import Container
+
+    from lab.engine import Engine
+
+__all__ = ["Lab", "open_lab"]
+
+POLL_SECONDS = 0.1
+
+
+def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) -> Lab:
+    """Open the lab of a chapter: find the engine and remove what an earlier run left.
+
+    Running it again in the same notebook starts the chapter afresh.
+
+    Args:
+        chapter: The chapter's file name without its ending, such as ``05-life-cycle``.
+        exercises: Open the lab of the chapter's exercises, which has its own containers.
+        take_over: Take the lab from another live notebook of yours, which loses it.
+
+    Returns:
+        The lab. On Binder, where there is no engine, one whose ``docker`` says so.
+
+    Raises:
+        LabError: There is no chapter of that name, no engine that can be used, an image is
+            missing, or another live notebook of yours has the lab.
+
+    Example:
+        >>> lab = open_lab("05-life-cycle")  # doctest: +SKIP
+        The lab of chapter 05 is open. lab.close() removes what you start in it.
+    """
+    _check_chapter(chapter)
+    naming = Naming(chapter=chapter, learner=current_learner(), exercises=exercises)
+    notebook.shorten_engine_errors()
+    if on_binder():
+        try:
+            find_engine()
+        except NoEngineError:
+            print(  # noqa: T201
+                "No container engine on Binder: cells that use lab.docker stop with this "
+                "message. The stored outputs, the diagrams and the questions work."
+            )
+            return Lab(None, naming, lock=None)
+    engine = find_engine()
+    lock = KernelLock(naming)
+    lock.acquire(take_over=take_over)
+    lab = Lab(engine, naming, lock)
+    images.ensure(lab.docker)
+    removed = cleaning.sweep(lab.docker, chapter=naming.chapter_label, learner=naming.learner)
+    if removed:
+        print(f"Left from an earlier run: {str(removed)[0].lower()}{str(removed)[1:]}")  # noqa: T201
+    what = "exercises" if exercises else "lab"
+    verb = "are" if exercises else "is"
+    digits = chapter.partition("-")[0]
+    print(  # noqa: T201
+        f"The {what} of chapter {digits} {verb} open. lab.close() removes what you start here."
+    )
+    return lab
+
+
+class Lab:
+    """The engine as one notebook sees it. ``open_lab`` makes it.
+
+    Attributes:
+        naming: The names and labels of this learner in this chapter.
+    """
+
+    def __init__(self, engine: Engine | None, naming: Naming, lock: KernelLock | None) -> None:
+        self.naming = naming
+        self._engine = engine
+        self._lock = lock
+        self._client: docker.DockerClient | None = None
+        self._closed = False
+        self._panels: list[Panel] = []
+        if engine is not None:
+            self._client = engine.connect(LabelledAPIClient)
+            api = self._client.api
+            # connect() makes a client of the class that it was given; this tells mypy so.
+            assert isinstance(api, LabelledAPIClient)  # noqa: S101
+            api.naming = naming
+
+    def __repr__(self) -> str:
+        return f"<Lab {self.naming.chapter_label}>"
+
+    @property
+    def docker(self) -> docker.DockerClient:
+        """The Docker SDK's own client, connected.
+
+        What it creates gets the course's labels; all else is as the SDK documents it.
+
+        Raises:
+            LabError: The lab is closed, was taken over, or has no engine.
+
+        Example:
+            >>> lab.docker.containers.run("course/app:1", detach=True)  # doctest: +SKIP
+        """
+        if self._closed:
+            raise LabClosedError(
+                "This lab is closed.",
+                next_step="Run the set-up cell (the one with open_lab) again, then go on.",
+            )
+        if self._client is None:
+            raise NoEngineError(
+                "There is no container engine on this machine, so this cell can't run.",
+                next_step="Read the stored output below the cell, or run the course where "
+                "Docker is: the set-up page says how.",
+            )
+        if self._lock is not None and not self._lock.is_mine():
+            raise LabClosedError(
+                "Another notebook of yours has taken this lab over.",
+                next_step="Go on there; or run the set-up cell here with take_over=True.",
+            )
+        return self._client
+
+    @property
+    def engine(self) -> Engine | None:
+        """Which engine was found, where, and what was tried before; ``None`` on Binder."""
+        return self._engine
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The ``filters`` that pick this lab's own things out of docker-py's ``list``.
+
+        Example:
+            >>> lab.docker.containers.list(filters=lab.filters)  # doctest: +SKIP
+        """
+        return cleaning.label_filters(
+            chapter=self.naming.chapter_label, learner=self.naming.learner
+        )
+
+    def name(self, short: str) -> str:
+        """Make a name that no other learner on this engine has.
+
+        Args:
+            short: The name as the course speaks of it, such as ``web``.
+
+        Returns:
+            The full name, such as ``course-ada-05-web``.
+
+        Example:
+            >>> lab.name("web")  # doctest: +SKIP
+            'course-ada-05-web'
+        """
+        return self.naming.full_name(short)
+
+    def show(self, things: object, *columns: str) -> Table:
+        """Ask the engine how things are now, and show chosen columns in a stable order.
+
+        Args:
+            things: A container, network, volume or image of docker-py, or several.
+            columns: Attributes such as ``name`` and ``status``, or paths into ``attrs``
+                such as ``State.ExitCode``.
+
+        Returns:
+            A table with one row a thing, sorted by the first column.
+
+        Example:
+            >>> lab.show(web, "name", "status", "State.ExitCode")  # doctest: +SKIP
+            name  status   ExitCode
+            ----  -------  --------
+            web   running  0
+        """
+        return table_of(things, columns)
+
+    def varies(self, value: float, unit: str = "") -> Varies:
+        """Show a measured value, marked as one that differs from run to run.
+
+        Args:
+            value: The number.
+            unit: ``ms``, ``s``, ``MB``, ``%`` or nothing.
+
+        Example:
+            >>> lab.varies(15596)  # doctest: +SKIP
+            15596 (varies)
+        """
+        return Varies(value, unit)
+
+    def wait_ready(self, container: Container, *, timeout: float = 30) -> str:
+        """Wait until a container answers on its published port.
+
+        A container without a published port is ready when it runs and, where its image
+        has a health check, is healthy.
+
+        Args:
+            container: The container, started.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The address to ask, such as ``http://127.0.0.1:49153``; empty with no port.
+
+        Raises:
+            NotReadyError: It exited or did not answer in time; the message has its last
+                log lines.
+
+        Example:
+            >>> url = lab.wait_ready(web)  # doctest: +SKIP
+        """
+        self.docker.ping()
+        deadline = time.monotonic() + timeout
+        while True:
+            container.reload()
+            if container.status in ("exited", "dead", "created"):
+                code = container.attrs["State"]["ExitCode"]
+                raise self._not_ready(container, f"is {container.status} (exit code {code})")
+            url = _base_url(container)
+            if _answers(container, url):
+                return url
+            if time.monotonic() > deadline:
+                raise self._not_ready(container, f"did not answer within {timeout:g} s")
+            time.sleep(POLL_SECONDS)
+
+    def wait_for(
+        self, container: Container, column: str, value: object, *, timeout: float = 30
+    ) -> object:
+        """Wait until a column of a container, as ``show`` names it, has a value.
+
+        Args:
+            container: The container.
+            column: An attribute or a path, such as ``State.Health.Status``.
+            value: What to wait for.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The value.
+
+        Raises:
+            NotReadyError: It had another value all the time.
+
+        Example:
+            >>> lab.wait_for(web, "State.Health.Status", "healthy")  # doctest: +SKIP
+            'healthy'
+        """
+        self.docker.ping()
+        deadline = time.monotonic() + timeout
+        while True:
+            container.reload()
+            seen = look_up(container, column)
+            if seen == value:
+                return seen
+            if time.monotonic() > deadline:
+                raise self._not_ready(
+                    container, f"has {column} = {seen!r}, not {value!r}, after {timeout:g} s"
+                )
+            time.sleep(POLL_SECONDS)
+
+    def prepare(self, exercise: str) -> None:
+        """Set the scene of an exercise; run it again to start that exercise afresh.
+
+        Args:
+            exercise: The exercise's number, such as ``05.4``.
+
+        Raises:
+            UnknownExerciseError: This lab has no exercise of that number.
+
+        Example:
+            >>> lab.prepare("05.4")  # doctest: +SKIP
+        """
+        checks.prepare(self, exercise)
+
+    def check(self, exercise: str) -> checks.Result:
+        """Look at what is really there and say whether an exercise is solved.
+
+        Args:
+            exercise: The exercise's number, such as ``05.2``.
+
+        Returns:
+            Passed, or not yet with a hint that follows from what was found.
+
+        Raises:
+            UnknownExerciseError: This lab has no exercise of that number.
+
+        Example:
+            >>> lab.check("05.1")  # doctest: +SKIP
+            05.1 passed.
+        """
+        return checks.check(self, exercise)
+
+    def hint(self, exercise: str) -> checks.Hint:
+        """Give a first nudge for an exercise, without looking at what is there.
+
+        Args:
+            exercise: The exercise's number, such as ``05.2``.
+
+        Raises:
+            UnknownExerciseError: This lab has no exercise of that number.
+
+        Example:
+            >>> lab.hint("05.1")  # doctest: +SKIP
+        """
+        return checks.hint(self, exercise)
+
+    def panel(self) -> Panel:
+        """Show a live list of what you started, with its age, ports, memory and a stop button.
+
+        Example:
+            >>> lab.panel()  # doctest: +SKIP
+        """
+        self.docker.ping()
+        assert self._engine is not None  # noqa: S101  # docker, above, has said so otherwise
+        panel = Panel(self._engine.connect(), self.filters)
+        self._panels.append(panel)
+        return panel
+
+    def close(self) -> cleaning.Removed:
+        """Remove what was made in this lab, and nothing else. Closing twice is no error.
+
+        Returns:
+            What was removed.
+
+        Example:
+            >>> lab.close()  # doctest: +SKIP
+            Removed containers web and worker.
+        """
+        for panel in self._panels:
+            panel.stop()
+        self._panels.clear()
+        if self._closed or self._client is None:
+            self._closed = True
+            return cleaning.Removed()
+        removed = cleaning.sweep(
+            self.docker, chapter=self.naming.chapter_label, learner=self.naming.learner
+        )
+        self._closed = True
+        self._client.close()
+        if self._lock is not None:
+            self._lock.release()
+        return removed
+
+    def _not_ready(self, container: Container, what: str) -> NotReadyError:
+        log = container.logs(tail=10).decode(errors="replace").rstrip()
+        said = f" Its last log lines:\n{log}" if log else " It has logged nothing."
+        return NotReadyError(
+            f"The container {look_up(container, 'name')} {what}.{said}",
+            next_step="Read the log lines above, then look at its state with "
+            "lab.show(container, 'name', 'State').",
+        )
+
+
+def _check_chapter(chapter: str) -> None:
+    known = checks.chapters()
+    if chapter not in known:
+        raise LabError(
+            f"There is no chapter {chapter!r}.",
+            next_step=f"Use one of: {', '.join(known)}.",
+        )
+
+
+def _base_url(container: Container) -> str:
+    for bindings in container.ports.values():
+        for binding in bindings or ():
+            if binding["HostIp"] in ("127.0.0.1", "0.0.0.0", ""):  # noqa: S104  # read, not bound
+                return f"http://127.0.0.1:{binding['HostPort']}"
+    return ""
+
+
+def _answers(container: Container, url: str) -> bool:
+    if not url:
+        health = container.attrs["State"].get("Health")
+        return container.status == "running" and (
+            health is None or health["Status"] == "healthy"
+        )
+    try:
+        answer = requests.get(f"{url}/health", timeout=2)
+    except requests.RequestException:
+        return False
+    # A server without /health (404) is there all the same.
+    return answer.status_code < requests.codes.server_error
