@@ -1,1 +1,12 @@
-"""Placeholder docstring."""
+"""What a reader clicks: widgets that work on the static page and in JupyterLab alike.
+
+Example:
+    >>> from widgets import LifeCycle
+    >>> [str(step) for step in LifeCycle.walk(["create", "start", "stop"])]
+    ['created', 'running', 'exited (0)']
+"""
+
+from widgets.life_cycle import LifeCycle
+from widgets.self_check import SelfCheck
+
+__all__ = ["LifeCycle", "SelfCheck"]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import os
 import platform
 import re
 import shutil
@@ -41,7 +42,14 @@ _LEFT_OUT = (
     "var/*",
 )
 # Seconds that apt may wait for a server that does not answer.
-_APT = ("-o", "Acquire::http::Timeout=10", "-o", "Acquire::Retries=0", "-o", "APT::Sandbox::User=")
+_APT = (
+    "-o",
+    "Acquire::http::Timeout=10",
+    "-o",
+    "Acquire::Retries=0",
+    "-o",
+    "APT::Sandbox::User=root",
+)
 
 
 class NoPackagesError(Exception):
@@ -108,7 +116,7 @@ def _download(cache: Path, progress: Callable[[str], None]) -> list[Path]:
 def _download_with(
     cache: Path, options: Sequence[str], progress: Callable[[str], None]
 ) -> list[Path]:
-    packages = _resolve(options, cache)
+    packages = _resolve(options)
     wanted = [package for package in packages if not _is_right(cache / package.file, package)]
     if wanted:
         progress(f"downloading {len(wanted)} packages")
@@ -123,15 +131,16 @@ def _download_with(
     return files
 
 
-def _resolve(options: Sequence[str], cache: Path) -> list[_Package]:
-    depends = _run(["apt-cache", *options, "depends", "python3-minimal"], cache)
+def _resolve(options: Sequence[str]) -> list[_Package]:
+    depends = _run(["apt-cache", *options, "depends", "python3-minimal"])
     version = re.search(r"python(3\.\d+)-minimal", depends)
     if version is None:
         raise NoPackagesError("there is no package python3-minimal")
     listed = Path(__file__).with_name("packages.txt").read_text().splitlines()
     names = [line.format(python=version[1]) for line in listed if not line.startswith("#")]
-    # Each line: 'address' file size algorithm:digest
-    lines = _run(["apt-get", *_APT, *options, "download", "--print-uris", *names], cache)
+    # Each line: 'address' file size algorithm:digest. Nothing is said of a file that lies in the
+    # folder already, so the folder is one that has none.
+    lines = _run(["apt-get", *_APT, *options, "download", "--print-uris", *names], Path("/"))
     found = re.findall(r"^'\S+' (\S+\.deb) \d+ (\w+):(\w+)$", lines, re.MULTILINE)
     if len(found) != len(names):
         raise NoPackagesError(f"apt-get knows {len(found)} of {len(names)} packages")
@@ -157,6 +166,11 @@ def _run(command: list[str], folder: Path | None = None) -> str:
     raise NoPackagesError(f"{command[0]}: {said[0][2:].strip() if said else done.returncode}")
 
 
+def _environment() -> dict[str, str]:
+    # Messages are read here, so they must come in one language.
+    return {**os.environ, "LC_ALL": "C"}
+
+
 def _write(into: IO[bytes], packages: list[Path]) -> None:
     entries: dict[str, tuple[tarfile.TarInfo, bytes]] = {}
     for folder in ("etc", "tmp", "usr", *(f"usr/{name}" for name in _MERGED)):
@@ -175,16 +189,18 @@ def _write(into: IO[bytes], packages: list[Path]) -> None:
 
 def _members(package: Path) -> Iterator[tuple[tarfile.TarInfo, bytes]]:
     command = ["dpkg-deb", "--fsys-tarfile", str(package)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, env=_environment()) as process:
-        with tarfile.open(fileobj=process.stdout, mode="r|") as archive:
-            for member in archive:
-                name = _merged(member.name)
-                if name and not any(fnmatch(f"{name}/", pattern) for pattern in _LEFT_OUT):
-                    entry = _entry(name, member.type, member.mode)
-                    entry.size = member.size
-                    entry.linkname = _merged(member.linkname) if member.islnk() else member.linkname
-                    stream = archive.extractfile(member) if member.isreg() else None
-                    yield entry, stream.read() if stream else b""
+    with (
+        subprocess.Popen(command, stdout=subprocess.PIPE, env=_environment()) as process,
+        tarfile.open(fileobj=process.stdout, mode="r|") as archive,
+    ):
+        for member in archive:
+            name = _merged(member.name)
+            if name and not any(fnmatch(f"{name}/", pattern) for pattern in _LEFT_OUT):
+                entry = _entry(name, member.type, member.mode)
+                entry.size = member.size
+                entry.linkname = _merged(member.linkname) if member.islnk() else member.linkname
+                stream = archive.extractfile(member) if member.isreg() else None
+                yield entry, stream.read() if stream else b""
     if process.returncode:
         raise NoPackagesError(f"{package.name} can't be unpacked")
 

@@ -1,0 +1,480 @@
+"""Makes the course's two images on an engine, once, and knows when they have to be made again."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import re
+import shutil
+import tarfile
+import time
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import docker
+import docker.errors
+import docker.utils
+import filelock
+import platformdirs
+import requests
+import urllib3.exceptions
+
+from lab.base.packages import NoPackagesError, write_rootfs
+from lab.errors import DiskFullError, ImageMissingError, LabError, NameTakenError
+from lab.naming import COURSE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+__all__ = ["IMAGES", "CourseImage", "PreparedImage", "disk", "ensure", "prepare"]
+
+_PREPARE = "type `lab images prepare` in a terminal"
+# Two public images, each by a tag that is not moved any more: release 3.11.9, release 1.36.1.
+_PUBLIC = {"PYTHON": "python:3.11.9-slim-bookworm", "BUSYBOX": "busybox:1.36.1-musl"}
+_REGISTRY_SILENCE = 8  # seconds without a word from a registry before we go on without it
+_BUILD_SILENCE = 300
+_FORGOTTEN = 3600  # seconds after which half of a build belongs to no build that still runs
+
+
+@dataclass(frozen=True)
+class CourseImage:
+    """One image that the course makes.
+
+    Args:
+        name: Its repository and tag.
+        folder: The folder in this package that it is built from.
+        parent: The course's image that it stands on, if any.
+        purpose: What it is for, in a few words.
+    """
+
+    name: str
+    folder: str
+    parent: CourseImage | None
+    purpose: str
+
+    def key(self) -> str:
+        """Compute what tells one edition from the next: it changes with any file it is made of."""
+        key = hashlib.sha256((self.parent.key() if self.parent else "").encode())
+        for file in self.files():
+            key.update(f"{file.name} {file.stat().st_size}\n".encode() + file.read_bytes())
+        return key.hexdigest()[:16]
+
+    def files(self) -> list[Path]:
+        """List the files that it is made of."""
+        folder = Path(__file__).parent / self.folder
+        return sorted(file for file in folder.iterdir() if file.is_file())
+
+
+_BASE = CourseImage("course/base:1", "base", None, "a small Linux with busybox and Python")
+_APP = CourseImage("course/app:1", "app", _BASE, "the course's web service, its store, its worker")
+IMAGES = (_BASE, _APP)
+
+
+@dataclass(frozen=True)
+class PreparedImage:
+    """What `prepare` found or made.
+
+    Args:
+        name: The image's repository and tag.
+        made: Whether it was made now; otherwise it was there.
+        source: What the base came from, such as ``packages: Debian 12``.
+        size: Bytes, with the layers that it shares with its parent.
+        seconds: How long it took.
+    """
+
+    name: str
+    made: bool
+    source: str
+    size: int
+    seconds: float
+
+    def __str__(self) -> str:
+        how = f"made in {self.seconds:.1f} s" if self.made else "was there"
+        return f"{self.name} {how}: {self.size / 1e6:.0f} MB, from {self.source}"
+
+
+def prepare(
+    client: docker.DockerClient,
+    *,
+    progress: Callable[[str], None] | None = None,
+    force: bool = False,
+) -> list[PreparedImage]:
+    """Make the course's images where they are missing or of an earlier edition.
+
+    Stopping it is safe at any time: the next call begins again.
+
+    Args:
+        client: The engine that should have them.
+        progress: Called with a short line for each step.
+        force: Make them even if they are there.
+
+    Returns:
+        What is there now, in the order of `IMAGES`.
+
+    Raises:
+        NameTakenError: An image of somebody else has one of the names; it is left alone.
+        ImageMissingError: There is nothing to make an image from, or the engine can't build it.
+        DiskFullError: The engine's disk or the folder for downloads has no room left.
+        LabError: The folder for downloads can't be used.
+
+    Example:
+        >>> from lab import engine
+        >>> prepare(engine.find_engine().client, progress=print)  # doctest: +SKIP
+    """
+    say = progress or _say_nothing
+    found = [_kept(client, image) for image in IMAGES]
+    if not force and None not in found:
+        return [kept for kept in found if kept]
+    folder = platformdirs.user_cache_path("containers-on-aws")
+    with _alone(folder, say):
+        prepared: list[PreparedImage] = []
+        for image in IMAGES:
+            parent_is_new = any(done.made for done in prepared)
+            kept = None if force or parent_is_new else _kept(client, image)
+            prepared.append(kept or _make(client, image, folder, say))
+        return prepared
+
+
+def ensure(client: docker.DockerClient) -> None:
+    """Make sure that the course's images are there, and make none: that takes too long for a cell.
+
+    Raises:
+        ImageMissingError: One is missing, or is of an earlier edition of the course.
+        NameTakenError: An image of somebody else has one of the names.
+    """
+    for image in IMAGES:
+        found = _inspect(client, image)
+        if found is None:
+            raise ImageMissingError(
+                f"The image {image.name} is not on this engine.", next_step=f"{_PREPARE}."
+            )
+        if not _is_current(found, image):
+            raise ImageMissingError(
+                f"The image {image.name} is of an earlier edition of the course.",
+                next_step=f"{_PREPARE}.",
+            )
+
+
+def disk(client: docker.DockerClient) -> int:
+    """Measure the room that the course's images take on the engine.
+
+    Returns:
+        Bytes; a layer that two of them share counts once.
+    """
+    total = 0
+    for image in IMAGES:
+        found = _inspect(client, image)
+        parent = _inspect(client, image.parent) if found and image.parent else None
+        if found:
+            total += int(found["Size"])
+        if found and parent and _stands_on(found, parent):
+            total -= int(parent["Size"])
+    return total
+
+
+def _say_nothing(_line: str) -> None:
+    """Stand in for a progress callback."""
+
+
+def _inspect(client: docker.DockerClient, image: CourseImage) -> dict[str, Any] | None:
+    try:
+        found: dict[str, Any] = client.api.inspect_image(image.name)
+    except docker.errors.ImageNotFound:
+        return None
+    if _labels(found).get("course") != COURSE:
+        raise NameTakenError(
+            f"An image named {image.name} is already there, and the course did not make it.",
+            next_step="the course never touches it. Give it another name with "
+            f"`docker tag {image.name} mine:1` and `docker rmi {image.name}`, then {_PREPARE}.",
+        )
+    return found
+
+
+def _labels(found: dict[str, Any]) -> dict[str, str]:
+    return found["Config"].get("Labels") or {}
+
+
+def _is_current(found: dict[str, Any], image: CourseImage) -> bool:
+    return _labels(found).get("course.key") == image.key()
+
+
+def _stands_on(found: dict[str, Any], parent: dict[str, Any]) -> bool:
+    below: list[str] = parent["RootFS"]["Layers"]
+    return bool(found["RootFS"]["Layers"][: len(below)] == below)
+
+
+def _kept(client: docker.DockerClient, image: CourseImage) -> PreparedImage | None:
+    found = _inspect(client, image)
+    if found is None or not _is_current(found, image):
+        return None
+    source = _labels(found).get("course.source", "")
+    return PreparedImage(image.name, made=False, source=source, size=found["Size"], seconds=0)
+
+
+def _make(
+    client: docker.DockerClient, image: CourseImage, folder: Path, say: Callable[[str], None]
+) -> PreparedImage:
+    begin = time.monotonic()
+    build = _Build(client, image, say)
+    try:
+        with _room_on_engine(client):
+            if image.parent is None:
+                _make_base(build, folder)
+            else:
+                build.run("Dockerfile", source=None)
+    except (_BuildFailedError, docker.errors.APIError) as why:
+        raise ImageMissingError(
+            f"{image.name} could not be built: {_first_line(why)}",
+            next_step="read the engine's own message above; `lab doctor` shows which engine it is.",
+        ) from why
+    finally:
+        _remove_left_behind(client, build.stage)
+    found = _inspect(client, image)
+    if found is None:
+        raise ImageMissingError(
+            f"{image.name} was built and has gone: somebody removed it meanwhile.",
+            next_step=f"{_PREPARE}.",
+        )
+    source = _labels(found).get("course.source", "")
+    seconds = time.monotonic() - begin
+    made = PreparedImage(image.name, made=True, source=source, size=found["Size"], seconds=seconds)
+    say(str(made))
+    return made
+
+
+def _make_base(build: _Build, folder: Path) -> None:
+    try:
+        _from_registry(build)
+    except _NoRegistryError as no_registry:
+        build.say(f"no registry: {no_registry}")
+        why_not = str(no_registry)
+    else:
+        return
+    rootfs = io.BytesIO()
+    try:
+        architecture = build.client.version()["Arch"]
+        with _our_folder(folder):
+            distribution = write_rootfs(
+                rootfs, architecture=architecture, cache=folder / "packages", progress=build.say
+            )
+    except NoPackagesError as no_packages:
+        raise ImageMissingError(
+            f"There is nothing to make {build.image.name} from. No registry: {why_not}. "
+            f"No packages: {no_packages}.",
+            next_step="connect to the internet, or set COURSE_REGISTRY to a registry that has "
+            f"{' and '.join(_PUBLIC.values())}, then {_PREPARE}.",
+        ) from no_packages
+    build.run("packages.Dockerfile", source=f"packages: {distribution}", rootfs=rootfs.getvalue())
+
+
+def _from_registry(build: _Build) -> None:
+    # Such as "127.0.0.1:5000", or "public.ecr.aws/docker/library", which has the same images.
+    registry = os.environ.get("COURSE_REGISTRY", "").rstrip("/")
+    references = {
+        argument: f"{registry}/{public}" if registry else public
+        for argument, public in _PUBLIC.items()
+    }
+    pulled = []
+    try:
+        for reference in references.values():
+            if not build.client.api.images(name=reference):
+                pulled.append(reference)
+                _pull(build, reference)
+        build.run(
+            "registry.Dockerfile", source=f"registry: {references['PYTHON']}", arguments=references
+        )
+    except (requests.Timeout, urllib3.exceptions.TimeoutError) as why:
+        raise _NoRegistryError(f"no answer within {_REGISTRY_SILENCE} s") from why
+    except (docker.errors.DockerException, requests.RequestException, _BuildFailedError) as why:
+        if _is_full(str(why)):
+            raise
+        raise _NoRegistryError(_first_line(why)) from why
+    finally:
+        # What was there before stays; what was fetched for this build is not needed any more.
+        for reference in pulled:
+            _remove_if_unused(build.client, reference)
+
+
+def _pull(build: _Build, reference: str) -> None:
+    build.say(f"asking a registry for {reference}")
+    repository, tag = docker.utils.parse_repository_tag(reference)
+    with _silence(build.client, _REGISTRY_SILENCE):
+        for event in build.client.api.pull(repository, tag, stream=True, decode=True):
+            if "error" in event:
+                raise docker.errors.DockerException(event["error"])
+            if event.get("status") == "Pull complete":
+                build.say(f"{reference}: layer {event['id']} is here")
+
+
+class _NoRegistryError(Exception):
+    """Says why no registry can be used."""
+
+
+class _BuildFailedError(Exception):
+    """Carries the engine's message about a build that it gave up."""
+
+
+class _Build:
+    """One image in the making."""
+
+    def __init__(
+        self, client: docker.DockerClient, image: CourseImage, say: Callable[[str], None]
+    ) -> None:
+        self.client = client
+        self.image = image
+        self.say = lambda line: say(f"{image.name}: {line}")
+        # Marks what this build leaves behind, and no other build that runs at the same time.
+        self.stage = uuid.uuid4().hex
+
+    def run(
+        self,
+        dockerfile: str,
+        *,
+        source: str | None,
+        arguments: dict[str, str] | None = None,
+        rootfs: bytes | None = None,
+    ) -> None:
+        """Let the engine build, and pass on its steps."""
+        labels = {"course": COURSE, "course.key": self.image.key()}
+        if source:  # an image without its own inherits its parent's
+            labels["course.source"] = source
+        events = self.client.api.build(
+            fileobj=_context(self.image, rootfs),
+            custom_context=True,
+            dockerfile=dockerfile,
+            tag=self.image.name,
+            labels=labels,
+            buildargs={**(arguments or {}), "STAGE": self.stage} if not self.image.parent else {},
+            nocache=True,
+            rm=True,
+            forcerm=True,
+            decode=True,
+            timeout=_BUILD_SILENCE,
+        )
+        for event in events:
+            if "error" in event:
+                raise _BuildFailedError(event["error"])
+            if step := re.match(r"Step (\d+/\d+) : (\w+)", event.get("stream", "")):
+                self.say(f"step {step[1]}, {step[2]}")
+
+
+def _context(image: CourseImage, rootfs: bytes | None) -> IO[bytes]:
+    # Owner root, mode 644 and time 0: nothing of this machine gets into the image.
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        contents = {file.name: file.read_bytes() for file in image.files()}
+        if rootfs is not None:
+            contents["rootfs.tar"] = rootfs
+        for name, content in contents.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    context.seek(0)
+    return context
+
+
+def _remove_left_behind(client: docker.DockerClient, stage: str) -> None:
+    for image in _dangling(client, "course.stage"):
+        is_old = time.time() - image["Created"] > _FORGOTTEN
+        if image["Labels"]["course.stage"] == stage or is_old:
+            _remove_if_unused(client, image["Id"])
+    for image in _dangling(client, "course.key"):
+        # What a learner builds on our images inherits our labels. Ours are those whose last step
+        # is the engine's, setting the label.
+        if "course.key=" in client.api.history(image["Id"])[0]["CreatedBy"]:
+            _remove_if_unused(client, image["Id"])
+
+
+def _dangling(client: docker.DockerClient, label: str) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = client.api.images(
+        filters={"dangling": True, "label": [f"{label}"]}
+    )
+    return found
+
+
+def _remove_if_unused(client: docker.DockerClient, image: str) -> None:
+    try:
+        client.api.remove_image(image)
+    except docker.errors.APIError as refusal:
+        # Gone already, or a container still stands on it.
+        if refusal.status_code not in (404, 409):
+            raise
+
+
+@contextmanager
+def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+    with _our_folder(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = filelock.FileLock(folder / "images.lock")
+        try:
+            lock.acquire(blocking=False)
+        except filelock.Timeout:
+            say("waiting: another program prepares the images")
+            lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _silence(client: docker.DockerClient, seconds: int) -> Iterator[None]:
+    usual = client.api.timeout
+    client.api.timeout = seconds
+    try:
+        yield
+    finally:
+        client.api.timeout = usual
+
+
+@contextmanager
+def _our_folder(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as why:
+        if why.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise DiskFullError(
+                f"There is no room left in {folder}: {_free(folder)} free, about 20 MB needed.",
+                next_step="make room there, or set XDG_CACHE_HOME to a folder with more, "
+                f"then {_PREPARE}.",
+            ) from why
+        raise LabError(
+            f"The folder for downloads, {folder}, can't be used: {why.strerror or why}.",
+            next_step=f"set XDG_CACHE_HOME to a folder of yours, then {_PREPARE}.",
+        ) from why
+
+
+@contextmanager
+def _room_on_engine(client: docker.DockerClient) -> Iterator[None]:
+    try:
+        yield
+    except (docker.errors.DockerException, _BuildFailedError) as why:
+        if not _is_full(str(why)):
+            raise
+        root = Path(client.info()["DockerRootDir"])
+        # An engine in a virtual machine or on another host has its disk there.
+        free = f": {_free(root)} free" if root.exists() else ""
+        raise DiskFullError(
+            f"The engine has no room left in {root}{free}, about 150 MB needed.",
+            next_step="look at `docker system df`, remove what you no longer need, "
+            f"then {_PREPARE}.",
+        ) from why
+
+
+def _is_full(message: str) -> bool:
+    return "no space left on device" in message or "disk quota exceeded" in message
+
+
+def _free(folder: Path) -> str:
+    existing = next(path for path in (folder, *folder.parents) if path.exists())
+    return f"{shutil.disk_usage(existing).free / 1e6:.1f} MB"
+
+
+def _first_line(error: Exception) -> str:
+    explanation = getattr(error, "explanation", None)
+    return str(explanation or error).strip().splitlines()[0].rstrip(".")

@@ -1,0 +1,99 @@
+"""What every widget of the course shares: one markup for the page, JupyterLab and plain text."""
+
+import json
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import jinja2
+import traitlets
+from markupsafe import Markup, escape
+
+__all__ = ["STATIC", "CourseWidget"]
+
+STATIC = Path(__file__).parent / "static"
+_WRAPPER = Markup(
+    '<div class="course-widget" data-anywidget="{name}">\n{markup}\n'
+    '<script type="application/json">{state}</script>\n</div>'
+)
+
+
+class CourseWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget has no types
+    """Base of a widget that is the same on the static page, in JupyterLab and without a script.
+
+    A widget in `widgets/<stem>.py` finds its ES module and stylesheet as
+    `widgets/static/<stem>.js` and `<stem>.css`, and its markup in
+    `widgets/templates/<stem>.html.j2`. A trait tagged `option=True` may be given as a keyword;
+    a trait tagged `page=True` is handed to the ES module on the static page.
+
+    Raises:
+        TypeError: An unknown keyword was given; the message names the nearest known one.
+    """
+
+    markup = traitlets.Unicode(help="the first paint, made once in Python").tag(sync=True)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        stem = cls.stem()
+        cls._esm = STATIC / f"{stem}.js"
+        cls._css = STATIC / f"{stem}.css"
+        super().__init_subclass__(**kwargs)
+
+    def __init__(self, **options: Any) -> None:
+        known = sorted(self.class_traits(option=True))
+        for name in options.keys() - known:
+            near = get_close_matches(name, known, n=1)
+            hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(known)}."
+            raise TypeError(f"{type(self).__name__} has no option {name!r}. {hint}")
+        super().__init__(**options)
+        self.markup = self._render()
+
+    @classmethod
+    def stem(cls) -> str:
+        """Names the widget's files: the name of the module that defines it."""
+        return cls.__module__.rpartition(".")[2]
+
+    def _context(self) -> dict[str, object]:
+        """Gives the template what it shows."""
+        raise NotImplementedError
+
+    def _text(self) -> str:
+        """Says in plain text what the widget shows: short, and the same on every run."""
+        raise NotImplementedError
+
+    def _render(self) -> str:
+        return _templates().get_template(f"{self.stem()}.html.j2").render(self._context())
+
+    def __repr__(self) -> str:
+        return self._text()
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, object], dict[str, object]]:
+        data, metadata = super()._repr_mimebundle_(**kwargs)
+        # The page shows the widget as it is now, whatever was set since it was made.
+        self.markup = self._render()
+        state = {name: getattr(self, name) for name in self.trait_names(page=True)}
+        # "<" would let a text in the state end the script element.
+        block = json.dumps(state, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+        html = _WRAPPER.format(name=self.stem(), markup=Markup(self.markup), state=Markup(block))  # noqa: S704 - our own template and an escaped block
+        return {**data, "text/plain": repr(self), "text/html": str(html)}, metadata
+
+
+@cache
+def _templates() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("widgets"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["code"] = _code
+    return environment
+
+
+def _code(text: str) -> Markup:
+    """Turns `words between backticks` into code elements and escapes the rest."""
+    parts = [escape(part) for part in text.split("`")]
+    marked = [f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)]
+    return Markup("".join(marked))  # noqa: S704 - every part was escaped above
