@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import docker
 import docker.errors
 import tenacity
 
 from lab.naming import COURSE, short_name
 
 if TYPE_CHECKING:
-    import docker
     from docker.models.containers import Container
     from docker.models.images import Image
     from docker.models.networks import Network
@@ -163,10 +164,8 @@ def _remove_container(container: Container) -> None:
 
 
 def _unless_gone(remove: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
-    try:
+    with contextlib.suppress(docker.errors.NotFound):
         remove(*args, **options)
-    except docker.errors.NotFound:
-        pass
 
 
 def _labels(thing: Any) -> dict[str, str]:  # noqa: ANN401

@@ -96,7 +96,7 @@ def table_of(things: object, columns: Sequence[str]) -> Table:
         )
     many = list(things) if isinstance(things, Iterable) else [things]
     rows = sorted((_row(thing, columns) for thing in many), key=lambda row: str(row[0]))
-    return Table(tuple(column.rpartition(".")[2] for column in columns), tuple(rows))
+    return Table(tuple(_heading(column, columns) for column in columns), tuple(rows))
 
 
 def look_up(thing: Any, path: str) -> object:  # noqa: ANN401
@@ -120,6 +120,13 @@ def look_up(thing: Any, path: str) -> object:  # noqa: ANN401
             )
         value = value[key]
     return value
+
+
+def _heading(column: str, columns: Sequence[str]) -> str:
+    last = column.rpartition(".")[2]
+    namesakes = [other for other in columns if other.rpartition(".")[2].lower() == last.lower()]
+    # "status" and "State.Health.Status" side by side would read the same.
+    return ".".join(column.split(".")[-2:]) if len(namesakes) > 1 else last
 
 
 def _row(thing: Any, columns: Sequence[str]) -> tuple[object, ...]:  # noqa: ANN401

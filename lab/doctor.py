@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import docker
 import docker.errors
 import packaging.specifiers
 import psutil
@@ -26,8 +27,6 @@ from lab.notebook import next_step_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
-
-    import docker
 
     from lab.engine import Engine
 
@@ -314,12 +313,14 @@ def _one_container(client: docker.DockerClient, naming: Naming, report: Report) 
 
 def _names(client: docker.DockerClient, naming: Naming) -> Finding:
     network = client.networks.create(naming.full_name("network"))
+    # docker-py's documented way to let the system choose a port, which its types do not know.
+    ports: dict[str, Any] = {"8080/tcp": ("127.0.0.1", None)}
     server = client.containers.run(
         BASE,
         ["sh", "-c", f"echo {WORD} > /tmp/index.html && exec httpd -f -p 8080 -h /tmp"],
         name=naming.full_name("server"),
         network=str(network.name),
-        ports={"8080/tcp": ("127.0.0.1", None)},
+        ports=ports,
         detach=True,
     )
     url = f"http://{server.name}:8080/"
@@ -330,7 +331,8 @@ def _names(client: docker.DockerClient, naming: Naming) -> Finding:
             BASE, ["sh", "-c", loop], name=naming.full_name("asker"), network=str(network.name)
         )
     except docker.errors.ContainerError as error:
-        last = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
+        words = error.stderr if isinstance(error.stderr, bytes) else b""
+        last = words.decode(errors="replace").strip().splitlines()[-1:]
         return Finding(
             "names",
             State.FAIL,
@@ -351,7 +353,7 @@ def _names(client: docker.DockerClient, naming: Naming) -> Finding:
 
 def _port(client: docker.DockerClient, naming: Naming, engine: Engine) -> Finding:
     server = client.containers.get(naming.full_name("server"))
-    port = server.ports["8080/tcp"][0]["HostPort"]
+    port = (server.ports["8080/tcp"] or [{}])[0].get("HostPort", "0")
     url = f"http://127.0.0.1:{port}/"
     if not _answers(url):
         local = engine.host.startswith("unix://")

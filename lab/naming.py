@@ -73,8 +73,9 @@ class Naming:
 
     @property
     def chapter_label(self) -> str:
-        """The value of the label ``chapter``; exercises have their own, so that a chapter
-        and its exercises can be open at the same time.
+        """The value of the label ``chapter``.
+
+        Exercises have their own, so that a chapter and its exercises can be open at once.
         """
         return f"{self.chapter}-exercises" if self.exercises else self.chapter
 

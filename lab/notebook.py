@@ -23,7 +23,7 @@ def shorten_engine_errors() -> None:
     shell = get_ipython()
     if shell is None:
         return
-    shell.set_custom_exc(
+    shell.set_custom_exc(  # type: ignore[no-untyped-call]  # IPython has no types here
         (docker.errors.DockerException, requests.exceptions.ConnectionError), _show
     )
 

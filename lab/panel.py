@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-import datetime
+import contextlib
+import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any
 
+import docker
 import docker.errors
 import ipywidgets
 import requests
@@ -13,7 +15,6 @@ import requests
 from lab.display import Table, table_of
 
 if TYPE_CHECKING:
-    import docker
     from docker.models.containers import Container
 
 __all__ = ["Panel", "age", "memory_bytes"]
@@ -50,9 +51,9 @@ class Panel:
         self._refresh()
         self._start()
         # The widget's own bundle holds the live view; the table stands for it elsewhere.
-        bundle = dict(self._box._repr_mimebundle_(**options) or {})  # noqa: SLF001
+        bundle = dict(self._box._repr_mimebundle_(**options) or {})
         bundle["text/plain"] = repr(table)
-        bundle["text/html"] = table._repr_html_()  # noqa: SLF001
+        bundle["text/html"] = table._repr_html_()
         return bundle
 
     def stop(self) -> None:
@@ -64,9 +65,7 @@ class Panel:
         self._client.close()
 
     def _containers(self) -> list[Container]:
-        found = self._client.containers.list(
-            all=True, filters=self._filters, ignore_removed=True
-        )
+        found = self._client.containers.list(all=True, filters=self._filters, ignore_removed=True)
         return sorted(found, key=lambda container: str(container.name))
 
     def _table(self) -> Table:
@@ -121,7 +120,7 @@ class Panel:
         return button
 
 
-def age(started: str, now: datetime.datetime) -> str:
+def age(started: str, now: dt.datetime) -> str:
     """Say how long ago a time of the engine was, in its largest unit.
 
     Args:
@@ -129,11 +128,11 @@ def age(started: str, now: datetime.datetime) -> str:
         now: The present time, with its zone.
 
     Example:
-        >>> now = datetime.datetime(2026, 11, 24, 10, 2, 5, tzinfo=datetime.UTC)
+        >>> now = dt.datetime(2026, 11, 24, 10, 2, 5, tzinfo=dt.UTC)
         >>> age("2026-11-24T10:00:00.123456789Z", now)
         '2 min'
     """
-    then = datetime.datetime.fromisoformat(started[:19] + "+00:00")
+    then = dt.datetime.fromisoformat(started[:19] + "+00:00")
     seconds = max(0, int((now - then).total_seconds()))
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
         if seconds >= size:
@@ -164,7 +163,7 @@ def _row(container: Container) -> tuple[str, ...]:
         for inside, bindings in sorted(container.ports.items())
         for binding in bindings or ()
     ]
-    now = datetime.datetime.now(datetime.UTC)
+    now = dt.datetime.now(dt.UTC)
     return (
         name,
         str(container.status),
@@ -176,14 +175,14 @@ def _row(container: Container) -> tuple[str, ...]:
 
 def _memory(container: Container) -> int:
     try:
-        return memory_bytes(container.stats(stream=False, one_shot=True))
+        stats = container.stats(stream=False, one_shot=True)
     except docker.errors.APIError:
         # It ended between the list and the question.
         return 0
+    # With stream=False there is one answer, not a stream of them.
+    return memory_bytes(stats) if isinstance(stats, dict) else 0
 
 
 def _stop(container: Container) -> None:
-    try:
+    with contextlib.suppress(docker.errors.NotFound):
         container.stop(timeout=STOP_SECONDS)
-    except docker.errors.NotFound:
-        pass

@@ -11,7 +11,7 @@ from lab import checks, cleaning, images, notebook
 from lab.client import LabelledAPIClient
 from lab.display import Table, Varies, look_up, table_of
 from lab.engine import find_engine, on_binder
-from lab.errors import LabClosedError, LabError, NoEngineError, NotReadyError
+from lab.errors import EngineNotRunningError, LabClosedError, LabError, NoEngineError, NotReadyError
 from lab.lock import KernelLock
 from lab.naming import Naming, current_learner
 from lab.panel import Panel
@@ -54,7 +54,7 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
     if on_binder():
         try:
             find_engine()
-        except NoEngineError:
+        except (NoEngineError, EngineNotRunningError):
             print(  # noqa: T201
                 "No container engine on Binder: cells that use lab.docker stop with this "
                 "message. The stored outputs, the diagrams and the questions work."
@@ -333,13 +333,16 @@ class Lab:
         for panel in self._panels:
             panel.stop()
         self._panels.clear()
-        if self._closed or self._client is None:
-            self._closed = True
+        already, self._closed = self._closed, True
+        if already or self._client is None:
+            return cleaning.Removed()
+        if self._lock is not None and not self._lock.is_mine():
+            # What is there belongs to the notebook that took the lab over.
+            self._client.close()
             return cleaning.Removed()
         removed = cleaning.sweep(
-            self.docker, chapter=self.naming.chapter_label, learner=self.naming.learner
+            self._client, chapter=self.naming.chapter_label, learner=self.naming.learner
         )
-        self._closed = True
         self._client.close()
         if self._lock is not None:
             self._lock.release()
@@ -375,7 +378,7 @@ def _base_url(container: Container) -> str:
 def _answers(container: Container, url: str) -> bool:
     if not url:
         health = container.attrs["State"].get("Health")
-        return container.status == "running" and (
+        return bool(container.status == "running") and (
             health is None or health["Status"] == "healthy"
         )
     try:
@@ -383,4 +386,4 @@ def _answers(container: Container, url: str) -> bool:
     except requests.RequestException:
         return False
     # A server without /health (404) is there all the same.
-    return answer.status_code < requests.codes.server_error
+    return bool(answer.status_code < requests.codes.server_error)

@@ -35,9 +35,10 @@ class CourseWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget has 
     markup = traitlets.Unicode(help="the first paint, made once in Python").tag(sync=True)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        stem = cls.stem()
-        cls._esm = STATIC / f"{stem}.js"
-        cls._css = STATIC / f"{stem}.css"
+        # Making an instance derives a class whose _esm is a trait already: that one stays.
+        if "_esm" not in cls.__dict__:
+            cls._esm = STATIC / f"{cls.stem()}.js"
+            cls._css = STATIC / f"{cls.stem()}.css"
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **options: Any) -> None:

@@ -508,6 +508,7 @@ class LifeCycle(CourseWidget):
         steps = self.walk(self.history, program=self.program)
         return {
             "actions": ACTIONS,
+            "before": steps[-2] if len(steps) > 1 else _START,
             "history": steps,
             "now": steps[-1] if steps else _START,
             "outcomes": OUTCOMES,

@@ -10,9 +10,9 @@ import importlib
 import pkgutil
 from typing import TYPE_CHECKING
 
-from lab import progress
 from lab.checks.exercise import Exercise, Hint, NotYet, Result
 from lab.errors import LabError, UnknownExerciseError
+from lab.progress import record
 
 if TYPE_CHECKING:
     from lab.session import Lab
@@ -68,7 +68,7 @@ def check(lab: Lab, number: str) -> Result:
         result = Result(number, hint=str(not_yet))
     else:
         result = Result(number, hint=None)
-    progress.record(lab.naming.learner, number, passed=result.passed)
+    record(lab.naming.learner, number, passed=result.passed)
     return result
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-
 from lab.checks import evidence
 from lab.checks.exercise import Exercise, NotYet
 from lab.naming import fault_seed
@@ -51,9 +50,7 @@ def inject(lab: Lab, fault: str) -> Container:
         "ports": {"8080/tcp": ("127.0.0.1", None)},
         **FAULTS[fault],
     }
-    return lab.docker.containers.run(
-        "course/app:1", name=lab.name("shop"), detach=True, **options
-    )
+    return lab.docker.containers.run("course/app:1", name=lab.name("shop"), detach=True, **options)
 
 
 def _check_states(lab: Lab) -> None:
@@ -95,9 +92,7 @@ def _check_goodbye(lab: Lab) -> None:
             "Which signal did it not react to?"
         )
     if "goodbye" not in evidence.logs_of(tidy):
-        raise NotYet(
-            f"Its log has no 'goodbye': {evidence.in_words(tidy)}, without a last word."
-        )
+        raise NotYet(f"Its log has no 'goodbye': {evidence.in_words(tidy)}, without a last word.")
     if tidy.attrs["State"]["ExitCode"] != 0:
         raise NotYet(f"It said goodbye, and then {evidence.in_words(tidy)} instead of 0.")
 

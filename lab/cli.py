@@ -1,0 +1,209 @@
+"""The command `lab`: looks after the machine that the course runs on."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from typing import TYPE_CHECKING, Annotated
+
+import docker.errors
+import requests
+import rich.console
+import rich.panel
+import rich.text
+import typer
+
+from lab import checks, cleaning, doctor, images, progress
+from lab.display import Table
+from lab.engine import find_engine
+from lab.errors import LabError
+from lab.naming import COURSE, current_learner, short_name
+from lab.notebook import next_step_for
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from types import FrameType
+
+    import docker
+
+__all__ = ["app", "main"]
+
+COLUMNS = ("kind", "name", "chapter", "learner", "state")
+STYLES = {
+    doctor.State.OK: "green",
+    doctor.State.WARNING: "yellow",
+    doctor.State.FAIL: "bold red",
+}
+
+app = typer.Typer(
+    help="Looks after the machine that the course runs on.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+images_app = typer.Typer(help="The course's own images.", no_args_is_help=True)
+app.add_typer(images_app, name="images")
+
+AllLearners = Annotated[
+    bool, typer.Option("--all-learners", help="Of all learners on this engine, not only yours.")
+]
+
+
+def main() -> None:
+    """Run the command, and end it with a message and a status instead of a traceback."""
+    # Ended from outside, what must be cleaned up is cleaned up as after Ctrl-C.
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        app()
+    except LabError as error:
+        _say_error(error.what, error.next_step)
+        sys.exit(1)
+    except (docker.errors.DockerException, requests.RequestException) as error:
+        step = next_step_for(error) or "Type `lab doctor`: it looks at the engine."
+        _say_error(str(error), step)
+        sys.exit(1)
+    except SystemExit as end:
+        # Typer ends a command with this status after Ctrl-C, and says nothing.
+        if end.code == 128 + signal.SIGINT:
+            print("Stopped.", file=sys.stderr)
+        raise
+
+
+@app.command("doctor")
+def doctor_() -> None:
+    """Try on this machine what the course needs: engine, images, names, ports, disk, memory.
+
+    The last line is one that you can send to an instructor. Status 1 if something fails.
+    """
+    out = rich.console.Console(soft_wrap=True)
+    with _status() as status:
+        report = doctor.examine(lambda finding: _say_finding(out, finding), on_step=status.update)
+    print(report.line())
+    if report.failed:
+        raise typer.Exit(1)
+
+
+@app.command("ls")
+def ls(*, all_learners: AllLearners = False) -> None:
+    """List what the course has made for you and what is still there."""
+    client = find_engine().client
+    found = cleaning.find(client, learner=None if all_learners else current_learner())
+    rows = tuple(_rows(found))
+    print(Table(COLUMNS, rows) if rows else "There is nothing of the course.")
+    client.close()
+
+
+@app.command("clean")
+def clean(
+    *,
+    dry_run: Annotated[bool, typer.Option(help="Only list what would be removed.")] = False,
+    chapter: Annotated[
+        str | None, typer.Option(help="Only this chapter's, such as 05-life-cycle.")
+    ] = None,
+    all_learners: AllLearners = False,
+    with_images: Annotated[
+        bool, typer.Option("--images", help="The course's own images, too.")
+    ] = False,
+) -> None:
+    """Remove what the course has made for you, and nothing else: it goes by labels."""
+    client = find_engine().client
+    learner = None if all_learners else current_learner()
+    rows = tuple(_rows(cleaning.find(client, chapter=chapter, learner=learner)))
+    if rows:
+        print(Table(COLUMNS, rows))
+    print(cleaning.sweep(client, chapter=chapter, learner=learner, dry_run=dry_run))
+    if with_images:
+        for line in _remove_images(client, dry_run=dry_run):
+            print(line)
+    client.close()
+
+
+@images_app.command("list")
+def images_list() -> None:
+    """List the course's images, and whether they are there."""
+    client = find_engine().client
+    print(Table(("image", "state", "size", "for"), tuple(_image_rows(client))))
+    client.close()
+
+
+@images_app.command("prepare")
+def images_prepare(
+    *, force: Annotated[bool, typer.Option(help="Make them even if they are there.")] = False
+) -> None:
+    """Make the course's images where they are missing. After that no network is needed."""
+    client = find_engine().client
+    with _status() as status:
+        prepared = images.prepare(client, progress=status.update, force=force)
+    for image in prepared:
+        print(image)
+    client.close()
+
+
+@app.command("progress")
+def progress_(
+    *,
+    export: Annotated[
+        bool, typer.Option(help="Print one line that you can hand in, with a checksum.")
+    ] = False,
+    read: Annotated[
+        str | None, typer.Option(metavar="LINE", help="Show a line that was handed in.")
+    ] = None,
+) -> None:
+    """Show which exercises you have solved."""
+    if read is not None:
+        handed_in = progress.read_export(read)
+        print(f"learner: {handed_in.learner}")
+        exercises = handed_in.exercises
+    elif export:
+        print(progress.export(current_learner(), progress.load()))
+        return
+    else:
+        exercises = progress.load().of(current_learner())
+    print(Table(("exercise", "title", "state", "checks"), tuple(_progress_rows(exercises))))
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    sys.exit(128 + number)
+
+
+def _say_error(what: str, next_step: str, title: str = "lab") -> None:
+    text = rich.text.Text.assemble(what, "\n\n", ("Next: ", "bold"), next_step)
+    panel = rich.panel.Panel(text, title=title, title_align="left", border_style="red")
+    rich.console.Console(stderr=True).print(panel)
+
+
+def _say_finding(out: rich.console.Console, finding: doctor.Finding) -> None:
+    if finding.state is doctor.State.FAIL:
+        _say_error(finding.detail, finding.next_step, title=f"fail: {finding.check}")
+        return
+    state = rich.text.Text(f"{finding.state.value:8}", STYLES[finding.state])
+    out.print(rich.text.Text.assemble(state, f"{finding.check:13} {finding.detail}"))
+    for line in (*finding.more, *filter(None, [finding.next_step])):
+        out.print(rich.text.Text(f"{'':22}{line}", "dim"))
+
+
+class _Status:
+    """Shows on a terminal what is being done; elsewhere each step is a line on stderr."""
+
+    def __init__(self) -> None:
+        self._console = rich.console.Console(stderr=True)
+        self._spinner = self._console.status("")
+
+    def __enter__(self) -> _Status:
+        if self._console.is_terminal:
+            self._spinner.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._spinner.stop()
+
+    def update(self, step: str) -> None:
+        """Say the next step."""
+        if self._console.is_terminal:
+            self._spinner.update(rich.text.Text(step))
+        else:
+            print(step, file=sys.stderr)
+
+
+def _status() -> _Status:
+    return _Status()

@@ -1,0 +1,37 @@
+from __future__ import annotations
+
+import docker.errors
+import pytest
+import requests
+from IPython.testing.globalipapp import start_ipython
+
+from lab.notebook import next_step_for, shorten_engine_errors
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (docker.errors.NotFound("No such container: x"), "Run the cell that starts it again"),
+        (docker.errors.ImageNotFound("No such image: x"), "lab images prepare"),
+        (docker.errors.APIError("write: no space left on device"), "lab doctor"),
+        (requests.exceptions.ConnectionError("refused"), "Nobody answers"),
+    ],
+)
+def test_errors_of_the_engine_get_a_next_step(error: Exception, said: str) -> None:
+    assert said in str(next_step_for(error))
+
+
+def test_other_errors_are_left_as_they_are() -> None:
+    assert next_step_for(docker.errors.APIError("teapot")) is None
+
+
+def test_a_deleted_container_shows_as_one_line_and_a_next_step(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    shell = start_ipython()
+    shorten_engine_errors()
+    shell.run_cell("import docker.errors\nraise docker.errors.NotFound('No such container: web')")
+    said = capsys.readouterr()
+    assert "Traceback" not in said.out + said.err
+    assert "NotFound: No such container: web" in said.out + said.err
+    assert "Next: It was removed" in said.out + said.err

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import uuid
+from typing import TYPE_CHECKING
+
+import docker
+import docker.errors
+import pytest
+import requests
+
+from lab import Lab, LabError, cleaning, open_lab
+from lab.errors import LabClosedError, NameTakenError, NotReadyError, UnknownExerciseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+pytestmark = pytest.mark.engine
+
+CHAPTER = "05-life-cycle"
+LOOPBACK = {"8080/tcp": ("127.0.0.1", None)}
+
+
+def sleeper(lab: Lab, short: str) -> docker.models.containers.Container:
+    return lab.docker.containers.run(
+        "course/base:1", "sleep 600", name=lab.name(short), init=True, detach=True
+    )
+
+
+@pytest.fixture
+def foreign(engine_client: docker.DockerClient) -> Iterator[str]:
+    name = f"foreign-{uuid.uuid4().hex[:8]}"
+    yield name
+    for container in engine_client.containers.list(all=True, filters={"label": name}):
+        container.remove(force=True)
+
+
+def test_all_that_is_made_carries_the_labels_and_closing_removes_it(lab: Lab) -> None:
+    container = sleeper(lab, "web")
+    network = lab.docker.networks.create(lab.name("back"))
+    volume = lab.docker.volumes.create(lab.name("data"))
+    for labels in (container.labels, network.attrs["Labels"], volume.attrs["Labels"]):
+        assert labels.items() >= lab.naming.labels.items()
+    unnamed = lab.docker.containers.create("course/base:1")
+    assert repr(lab.close()) == (
+        f"Removed containers web and {unnamed.name}, network back, volume data."
+        if str(unnamed.name) > lab.name("web")
+        else f"Removed containers {unnamed.name} and web, network back, volume data."
+    )
+    assert repr(lab.close()) == "Nothing to remove."
+
+
+def test_a_cell_can_run_again(lab: Lab) -> None:
+    first, second = sleeper(lab, "web"), sleeper(lab, "web")
+    assert first.id != second.id
+    with pytest.raises(docker.errors.NotFound):
+        first.reload()
+    networks = [lab.docker.networks.create(lab.name("back")) for _ in range(2)]
+    assert [n.id for n in lab.docker.networks.list(filters=lab.filters)] == [networks[1].id]
+
+
+def test_a_foreign_container_keeps_its_name(
+    lab: Lab, engine_client: docker.DockerClient, foreign: str
+) -> None:
+    theirs = engine_client.containers.create(
+        "course/base:1", name=lab.name("web"), labels=[foreign]
+    )
+    with pytest.raises(NameTakenError, match=lab.name("web")) as caught:
+        sleeper(lab, "web")
+    assert "lab.name('web-2')" in caught.value.next_step
+    lab.close()
+    theirs.reload()
+    assert theirs.status == "created"
+
+
+def test_two_learners_never_meet(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    sleeper(lab, "web")
+    monkeypatch.setenv("COURSE_LEARNER", f"other-{uuid.uuid4().hex[:6]}")
+    other = open_lab(CHAPTER)
+    sleeper(other, "web")
+    assert repr(other.close()) == "Removed container web."
+    assert [c.name for c in lab.docker.containers.list(filters=lab.filters)] == [lab.name("web")]
+
+
+def test_opening_again_removes_what_an_earlier_run_left(
+    lab: Lab, capsys: pytest.CaptureFixture[str]
+) -> None:
+    sleeper(lab, "web").pause()
+    open_lab(CHAPTER).close()
+    assert "Left from an earlier run: removed container web." in capsys.readouterr().out
+
+
+def test_a_kernel_killed_in_the_middle_does_not_stop_the_next(
+    learner: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    script = (
+        "import os, signal; from lab import open_lab; lab = open_lab('05-life-cycle');"
+        "lab.docker.containers.run('course/base:1', 'sleep 600', name=lab.name('web'),"
+        "detach=True); os.kill(os.getpid(), signal.SIGKILL)"
+    )
+    killed = subprocess.run([sys.executable, "-c", script], check=False, env=dict(os.environ))
+    assert killed.returncode == -9
+    lab = open_lab(CHAPTER)
+    assert lab.naming.learner == learner
+    assert "removed container web" in capsys.readouterr().out
+    lab.close()
+
+
+def test_a_closed_lab_says_how_to_open_it_again(lab: Lab) -> None:
+    lab.close()
+    with pytest.raises(LabClosedError, match="closed") as caught:
+        _ = lab.docker
+    assert "set-up cell" in caught.value.next_step
+
+
+def test_a_lab_that_was_taken_over_says_so(lab: Lab) -> None:
+    newer = open_lab(CHAPTER, take_over=True)
+    with pytest.raises(LabClosedError, match="taken this lab over"):
+        _ = lab.docker
+    sleeper(newer, "web")
+    assert repr(lab.close()) == "Nothing to remove."
+    assert repr(newer.close()) == "Removed container web."
+
+
+def test_wait_ready_gives_the_address(lab: Lab) -> None:
+    web = lab.docker.containers.run(
+        "course/app:1", name=lab.name("web"), ports=LOOPBACK, detach=True
+    )
+    url = lab.wait_ready(web)
+    assert url.startswith("http://127.0.0.1:")
+    assert requests.get(url, timeout=5).json()["message"] == "hello"
+
+
+def test_wait_ready_tells_the_end_and_the_log_of_what_never_came_up(lab: Lab) -> None:
+    bad = lab.docker.containers.run(
+        "course/app:1", name=lab.name("bad"), environment={"START_EXIT": "3"}, detach=True
+    )
+    with pytest.raises(NotReadyError, match=r"bad is exited \(exit code 3\)") as caught:
+        lab.wait_ready(bad)
+    assert "this start fails with exit code 3" in caught.value.what
+
+
+def test_wait_for_tells_what_it_saw_instead(lab: Lab) -> None:
+    web = sleeper(lab, "web")
+    with pytest.raises(NotReadyError, match="has status = 'running', not 'paused'"):
+        lab.wait_for(web, "status", "paused", timeout=0.3)
+
+
+def test_what_was_removed_meanwhile_is_shown_as_gone(lab: Lab) -> None:
+    web = sleeper(lab, "web")
+    web.remove(force=True)
+    assert lab.show(web, "name", "status").rows == (("web", "(gone)"),)
+
+
+def test_unknown_chapters_and_exercises_are_answered_with_the_known(lab: Lab) -> None:
+    with pytest.raises(LabError, match="no chapter '99-x'") as caught:
+        open_lab("99-x")
+    assert CHAPTER in caught.value.next_step
+    with pytest.raises(UnknownExerciseError) as missing:
+        lab.check("05.9")
+    assert "05.1" in missing.value.next_step
+
+
+def test_on_binder_without_an_engine_one_line_says_what_works(learner: str, tmp_path: Path) -> None:
+    script = (
+        "import lab.engine\n"
+        "from lab import LabError, open_lab\n"
+        "lab.engine.usual_sockets = lambda environ: []\n"
+        "opened = open_lab('05-life-cycle')\n"
+        "try:\n    opened.docker\nexcept LabError as error:\n    print(error)\n"
+        "print(opened.close())"
+    )
+    environ = {k: v for k, v in os.environ.items() if k not in ("DOCKER_HOST", "DOCKER_CONTEXT")}
+    environ |= {
+        "BINDER_LAUNCH_HOST": "https://binder.example/",
+        "HOME": str(tmp_path),
+        "COURSE_LEARNER": learner,
+    }
+    said = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env=environ
+    ).stdout.splitlines()
+    assert said[0].startswith("No container engine on Binder")
+    assert "the diagrams and the questions work" in said[0]
+    assert said[1].startswith("There is no container engine on this machine")
+    assert said[-1] == "Nothing to remove."
+
+
+def test_a_dry_run_removes_nothing(lab: Lab) -> None:
+    web = sleeper(lab, "web")
+    found = cleaning.sweep(lab.docker, chapter=CHAPTER, learner=lab.naming.learner, dry_run=True)
+    assert repr(found) == "Would remove container web."
+    web.reload()
+    assert web.status == "running"
