@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import sys
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
+import docker
 import docker.errors
 import requests
 import rich.console
@@ -21,19 +23,13 @@ from lab.naming import COURSE, current_learner, short_name
 from lab.notebook import next_step_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from types import FrameType
-
-    import docker
 
 __all__ = ["app", "main"]
 
 COLUMNS = ("kind", "name", "chapter", "learner", "state")
-STYLES = {
-    doctor.State.OK: "green",
-    doctor.State.WARNING: "yellow",
-    doctor.State.FAIL: "bold red",
-}
+STYLES = {doctor.State.OK: "green", doctor.State.WARNING: "yellow"}
 
 app = typer.Typer(
     help="Looks after the machine that the course runs on.",
@@ -76,8 +72,8 @@ def doctor_() -> None:
     The last line is one that you can send to an instructor. Status 1 if something fails.
     """
     out = rich.console.Console(soft_wrap=True)
-    with _status() as status:
-        report = doctor.examine(lambda finding: _say_finding(out, finding), on_step=status.update)
+    with _steps() as say:
+        report = doctor.examine(lambda finding: _say_finding(out, finding), on_step=say)
     print(report.line())
     if report.failed:
         raise typer.Exit(1)
@@ -132,8 +128,8 @@ def images_prepare(
 ) -> None:
     """Make the course's images where they are missing. After that no network is needed."""
     client = find_engine().client
-    with _status() as status:
-        prepared = images.prepare(client, progress=status.update, force=force)
+    with _steps() as say:
+        prepared = images.prepare(client, progress=say, force=force)
     for image in prepared:
         print(image)
     client.close()
@@ -166,6 +162,74 @@ def _end(number: int, _frame: FrameType | None) -> None:
     sys.exit(128 + number)
 
 
+def _rows(found: cleaning.Found) -> Iterator[tuple[str, ...]]:
+    for container in found.containers:
+        ports = [
+            f"{binding['HostPort']}->{inside}"
+            for inside, bindings in sorted(container.ports.items())
+            for binding in bindings or ()
+        ]
+        yield _row("container", container, str(container.name), container.status, *ports)
+    for network in found.networks:
+        yield _row("network", network, str(network.name))
+    for volume in found.volumes:
+        yield _row("volume", volume, str(volume.name))
+    for image in found.images:
+        yield _row("image", image, image.tags[0] if image.tags else image.short_id)
+
+
+def _row(kind: str, thing: Any, name: str, *state: str) -> tuple[str, ...]:  # noqa: ANN401
+    attrs = thing.attrs
+    labels = attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {}
+    chapter, learner = labels.get("chapter", ""), labels.get("learner", "")
+    return kind, short_name(name, labels), chapter, learner, " ".join(state)
+
+
+def _image_rows(client: docker.DockerClient) -> Iterator[tuple[str, ...]]:
+    for image in images.IMAGES:
+        try:
+            found = client.images.get(image.name)
+        except docker.errors.ImageNotFound:
+            yield image.name, "missing", "", image.purpose
+            continue
+        size = f"{found.attrs['Size'] / 1e6:.0f} MB"
+        if found.labels.get("course") != COURSE:
+            yield image.name, "not the course's", size, image.purpose
+        elif found.labels.get("course.key") != image.key():
+            yield image.name, "of an earlier edition", size, image.purpose
+        else:
+            yield image.name, "ready", size, image.purpose
+
+
+def _remove_images(client: docker.DockerClient, *, dry_run: bool) -> Iterator[str]:
+    # An image that stands on another one goes first.
+    for image in reversed(images.IMAGES):
+        try:
+            found = client.images.get(image.name)
+        except docker.errors.ImageNotFound:
+            continue
+        if found.labels.get("course") != COURSE:
+            yield f"Kept {image.name}: the course did not make it."
+            continue
+        if dry_run:
+            yield f"Would remove image {image.name}."
+            continue
+        try:
+            client.images.remove(image.name)
+        except docker.errors.APIError as refusal:
+            yield f"Kept {image.name}: {refusal.explanation}"
+        else:
+            yield f"Removed image {image.name}."
+
+
+def _progress_rows(attempted: dict[str, progress.Attempted]) -> Iterator[tuple[str, ...]]:
+    for chapter in checks.chapters():
+        for number, exercise in checks.exercises_of(chapter).items():
+            tried = attempted.get(number, progress.Attempted())
+            state = f"passed {tried.passed_on}" if tried.passed_on else "open"
+            yield number, exercise.title, state, str(tried.checks)
+
+
 def _say_error(what: str, next_step: str, title: str = "lab") -> None:
     text = rich.text.Text.assemble(what, "\n\n", ("Next: ", "bold"), next_step)
     panel = rich.panel.Panel(text, title=title, title_align="left", border_style="red")
@@ -182,28 +246,16 @@ def _say_finding(out: rich.console.Console, finding: doctor.Finding) -> None:
         out.print(rich.text.Text(f"{'':22}{line}", "dim"))
 
 
-class _Status:
-    """Shows on a terminal what is being done; elsewhere each step is a line on stderr."""
-
-    def __init__(self) -> None:
-        self._console = rich.console.Console(stderr=True)
-        self._spinner = self._console.status("")
-
-    def __enter__(self) -> _Status:
-        if self._console.is_terminal:
-            self._spinner.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._spinner.stop()
-
-    def update(self, step: str) -> None:
-        """Say the next step."""
-        if self._console.is_terminal:
-            self._spinner.update(rich.text.Text(step))
-        else:
-            print(step, file=sys.stderr)
+@contextlib.contextmanager
+def _steps() -> Iterator[Callable[[str], None]]:
+    """Show what is being done: on a terminal in one changing line, elsewhere as lines."""
+    console = rich.console.Console(stderr=True)
+    if not console.is_terminal:
+        yield lambda step: console.print(rich.text.Text(step), soft_wrap=True)
+        return
+    with console.status("") as status:
+        yield lambda step: status.update(rich.text.Text(step))
 
 
-def _status() -> _Status:
-    return _Status()
+if __name__ == "__main__":
+    main()

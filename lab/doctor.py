@@ -324,7 +324,8 @@ def _names(client: docker.DockerClient, naming: Naming) -> Finding:
         detach=True,
     )
     url = f"http://{server.name}:8080/"
-    ask = f"wget -q -T 2 -O - {url}"
+    # Not wget's own -T: with it, Debian's busybox 1.35 crashes on a name.
+    ask = f"timeout 2 wget -q -O - {url}"
     loop = f"for try in 1 2 3 4 5 6 7 8 9 10; do {ask} && exit 0; sleep 0.5; done; exit 1"
     try:
         said = client.containers.run(

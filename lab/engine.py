@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import socket
 import sys
@@ -459,10 +460,13 @@ def _ask(candidate: _Candidate) -> dict[str, Any]:
     except requests.exceptions.Timeout:
         raise _silent() from None
     except requests.exceptions.SSLError as error:
+        # requests wraps OpenSSL's sentence three times.
+        said = re.search(r"\] ([^\[\]]+) \(_ssl", str(error))
         raise _UnusableError(
             EngineNotRunningError,
-            f"TLS fails: {error}",
-            "Check that the certificates are this engine's (DOCKER_CERT_PATH, or the context)",
+            f"TLS fails: {said[1] if said else error}",
+            "Check that the certificates are this engine's (DOCKER_CERT_PATH, or the context), "
+            "and that REQUESTS_CA_BUNDLE, which comes before them, is not set",
         ) from None
     except docker.errors.APIError as error:
         raise _strange(f"it answers {error.status_code}: {error.explanation}") from None

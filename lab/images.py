@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import hashlib
 import io
+import operator
 import os
 import re
 import shutil
 import tarfile
 import time
-import uuid
-from contextlib import contextmanager
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ import docker.utils
 import filelock
 import platformdirs
 import requests
+import tenacity
 import urllib3.exceptions
 
 from lab.base.packages import NoPackagesError, write_rootfs
@@ -36,9 +38,9 @@ __all__ = ["IMAGES", "CourseImage", "PreparedImage", "disk", "ensure", "prepare"
 _PREPARE = "type `lab images prepare` in a terminal"
 # Two public images, each by a tag that is not moved any more: release 3.11.9, release 1.36.1.
 _PUBLIC = {"PYTHON": "python:3.11.9-slim-bookworm", "BUSYBOX": "busybox:1.36.1-musl"}
-_REGISTRY_SILENCE = 8  # seconds without a word from a registry before we go on without it
+_REGISTRY_SECONDS = 5  # that a registry may take to say whether it has an image
 _BUILD_SILENCE = 300
-_FORGOTTEN = 3600  # seconds after which half of a build belongs to no build that still runs
+_CANCEL_SECONDS = 5  # that an engine may take to give up a build that nobody waits for
 
 
 @dataclass(frozen=True)
@@ -233,7 +235,7 @@ def _make(
             next_step="read the engine's own message above; `lab doctor` shows which engine it is.",
         ) from why
     finally:
-        _remove_left_behind(client, build.stage)
+        build.tidy()
     found = _inspect(client, image)
     if found is None:
         raise ImageMissingError(
@@ -289,7 +291,7 @@ def _from_registry(build: _Build) -> None:
             "registry.Dockerfile", source=f"registry: {references['PYTHON']}", arguments=references
         )
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as why:
-        raise _NoRegistryError(f"no answer within {_REGISTRY_SILENCE} s") from why
+        raise _NoRegistryError(f"no answer within {_REGISTRY_SECONDS} s") from why
     except (docker.errors.DockerException, requests.RequestException, _BuildFailedError) as why:
         if _is_full(str(why)):
             raise
@@ -303,12 +305,19 @@ def _from_registry(build: _Build) -> None:
 def _pull(build: _Build, reference: str) -> None:
     build.say(f"asking a registry for {reference}")
     repository, tag = docker.utils.parse_repository_tag(reference)
-    with _silence(build.client, _REGISTRY_SILENCE):
-        for event in build.client.api.pull(repository, tag, stream=True, decode=True):
-            if "error" in event:
-                raise docker.errors.DockerException(event["error"])
-            if event.get("status") == "Pull complete":
-                build.say(f"{reference}: layer {event['id']} is here")
+    # A pull from a registry that never answers takes the engine half a minute, so look first.
+    try:
+        with _timeout(build.client, _REGISTRY_SECONDS):
+            build.client.api.inspect_distribution(reference)
+    except docker.errors.APIError as why:
+        # Not found: the pull says it better, and an engine may lack the look-up itself.
+        if why.is_server_error():
+            raise
+    for event in build.client.api.pull(repository, tag, stream=True, decode=True):
+        if "error" in event:
+            raise docker.errors.DockerException(event["error"])
+        if event.get("status") == "Pull complete":
+            build.say(f"{reference}: layer {event['id']} is here")
 
 
 class _NoRegistryError(Exception):
@@ -328,8 +337,7 @@ class _Build:
         self.client = client
         self.image = image
         self.say = lambda line: say(f"{image.name}: {line}")
-        # Marks what this build leaves behind, and no other build that runs at the same time.
-        self.stage = uuid.uuid4().hex
+        self.steps: set[str] = set()
 
     def run(
         self,
@@ -349,18 +357,46 @@ class _Build:
             dockerfile=dockerfile,
             tag=self.image.name,
             labels=labels,
-            buildargs={**(arguments or {}), "STAGE": self.stage} if not self.image.parent else {},
+            buildargs=arguments,
             nocache=True,
             rm=True,
             forcerm=True,
             decode=True,
             timeout=_BUILD_SILENCE,
         )
-        for event in events:
-            if "error" in event:
-                raise _BuildFailedError(event["error"])
-            if step := re.match(r"Step (\d+/\d+) : (\w+)", event.get("stream", "")):
-                self.say(f"step {step[1]}, {step[2]}")
+        # Closing it is what tells the engine, on Ctrl-C, that nobody waits any more.
+        with contextlib.closing(events):
+            for event in events:
+                if "error" in event:
+                    raise _BuildFailedError(event["error"])
+                said = event.get("stream", "")
+                if step := re.match(r"Step (\d+/\d+) : (\w+)", said):
+                    self.say(f"step {step[1]}, {step[2]}")
+                if made := re.match(r" ---> ([0-9a-f]{12})$", said):
+                    self.steps.add(made[1])
+
+    def tidy(self) -> None:
+        """Remove what the engine keeps of this build's steps, and older editions of the images."""
+        removing = tenacity.Retrying(
+            retry=tenacity.retry_if_result(operator.not_),
+            wait=tenacity.wait_fixed(0.1),
+            stop=tenacity.stop_after_delay(_CANCEL_SECONDS),
+            retry_error_callback=lambda _state: False,
+        )
+        for image in self._dangling():
+            if image["Id"].removeprefix("sha256:")[:12] in self.steps:
+                # A step that was interrupted holds on to the one before it for a moment.
+                removing(_remove_if_unused, self.client, image["Id"])
+        for image in self._dangling("course.key"):
+            # What a learner builds on our images inherits our labels. Ours are those whose last
+            # step is the engine's, setting the label.
+            if "course.key=" in self.client.api.history(image["Id"])[0]["CreatedBy"]:
+                _remove_if_unused(self.client, image["Id"])
+
+    def _dangling(self, label: str | None = None) -> list[dict[str, Any]]:
+        filters: dict[str, Any] = {"dangling": True} | ({"label": [label]} if label else {})
+        found: list[dict[str, Any]] = self.client.api.images(filters=filters)
+        return found
 
 
 def _context(image: CourseImage, rootfs: bytes | None) -> IO[bytes]:
@@ -378,35 +414,19 @@ def _context(image: CourseImage, rootfs: bytes | None) -> IO[bytes]:
     return context
 
 
-def _remove_left_behind(client: docker.DockerClient, stage: str) -> None:
-    for image in _dangling(client, "course.stage"):
-        is_old = time.time() - image["Created"] > _FORGOTTEN
-        if image["Labels"]["course.stage"] == stage or is_old:
-            _remove_if_unused(client, image["Id"])
-    for image in _dangling(client, "course.key"):
-        # What a learner builds on our images inherits our labels. Ours are those whose last step
-        # is the engine's, setting the label.
-        if "course.key=" in client.api.history(image["Id"])[0]["CreatedBy"]:
-            _remove_if_unused(client, image["Id"])
-
-
-def _dangling(client: docker.DockerClient, label: str) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = client.api.images(
-        filters={"dangling": True, "label": [f"{label}"]}
-    )
-    return found
-
-
-def _remove_if_unused(client: docker.DockerClient, image: str) -> None:
+def _remove_if_unused(client: docker.DockerClient, image: str) -> bool:
     try:
         client.api.remove_image(image)
+    except docker.errors.ImageNotFound:
+        pass
     except docker.errors.APIError as refusal:
-        # Gone already, or a container still stands on it.
-        if refusal.status_code not in (404, 409):
+        if refusal.status_code != HTTPStatus.CONFLICT:
             raise
+        return False  # a container stands on it
+    return True
 
 
-@contextmanager
+@contextlib.contextmanager
 def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
     with _our_folder(folder):
         folder.mkdir(parents=True, exist_ok=True)
@@ -422,8 +442,8 @@ def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
         lock.release()
 
 
-@contextmanager
-def _silence(client: docker.DockerClient, seconds: int) -> Iterator[None]:
+@contextlib.contextmanager
+def _timeout(client: docker.DockerClient, seconds: int) -> Iterator[None]:
     usual = client.api.timeout
     client.api.timeout = seconds
     try:
@@ -432,7 +452,7 @@ def _silence(client: docker.DockerClient, seconds: int) -> Iterator[None]:
         client.api.timeout = usual
 
 
-@contextmanager
+@contextlib.contextmanager
 def _our_folder(folder: Path) -> Iterator[None]:
     try:
         yield
@@ -449,7 +469,7 @@ def _our_folder(folder: Path) -> Iterator[None]:
         ) from why
 
 
-@contextmanager
+@contextlib.contextmanager
 def _room_on_engine(client: docker.DockerClient) -> Iterator[None]:
     try:
         yield

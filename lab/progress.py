@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import datetime as dt
+import json
 import os
 import sys
 import zlib
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
 import filelock
-import pydantic
 
 from lab.errors import LabError
 from lab.state import state_directory
@@ -20,26 +20,51 @@ if TYPE_CHECKING:
 
 __all__ = ["Attempted", "HandedIn", "Progress", "export", "load", "read_export", "record"]
 
+_KIND = "containers-on-aws/1"
+_FORMAT = 1
 _LOCK_SECONDS = 10
 
 
-class Attempted(pydantic.BaseModel):
+@dataclass
+class Attempted:
     """One exercise that was checked at least once.
 
     Attributes:
         checks: How often it was checked.
         passed_on: The day on which it first passed; it stays passed.
+
+    Example:
+        >>> str(Attempted(checks=2, passed_on=dt.date(2026, 11, 24)))
+        '2026-11-24/2'
+        >>> Attempted.read("open/3")
+        Attempted(checks=3, passed_on=None)
     """
 
-    checks: int = pydantic.Field(default=0, ge=0)
+    checks: int = 0
     passed_on: dt.date | None = None
 
+    def __str__(self) -> str:
+        return f"{self.passed_on or 'open'}/{self.checks}"
 
-class Progress(pydantic.BaseModel):
+    @classmethod
+    def read(cls, text: str) -> Attempted:
+        """Read back what ``str`` wrote.
+
+        Raises:
+            ValueError: It is something else.
+        """
+        day, _, checks = text.partition("/")
+        if not (checks.isascii() and checks.isdigit()):
+            raise ValueError(f"no number of checks in {text!r}")
+        passed_on = None if day == "open" else dt.date.fromisoformat(day)
+        return cls(checks=int(checks), passed_on=passed_on)
+
+
+@dataclass
+class Progress:
     """The whole file: exercises by learner and number."""
 
-    format: Literal[1] = 1
-    learners: dict[str, dict[str, Attempted]] = {}
+    learners: dict[str, dict[str, Attempted]] = field(default_factory=dict)
 
     def of(self, learner: str) -> dict[str, Attempted]:
         """Give one learner's exercises, by number."""
@@ -73,7 +98,7 @@ def record(learner: str, exercise: str, *, passed: bool) -> None:
             attempted.checks += 1
             if passed and attempted.passed_on is None:
                 attempted.passed_on = dt.datetime.now(dt.UTC).astimezone().date()
-            _replace(_file(), progress.model_dump_json(indent=2) + "\n")
+            _replace(_file(), _as_json(progress))
     except OSError as error:
         print(f"Your progress could not be saved: {error}", file=sys.stderr)  # noqa: T201
 
@@ -111,10 +136,8 @@ def export(learner: str, progress: Progress) -> str:
         >>> export("ada", Progress(learners={"ada": {"05.1": solved}}))
         'containers-on-aws/1 ada 05.1=2026-11-24/2 sum=9b9635d2'
     """
-    words = ["containers-on-aws/1", learner]
-    for number, attempted in progress.of(learner).items():
-        words.append(f"{number}={attempted.passed_on or 'open'}/{attempted.checks}")
-    body = " ".join(words)
+    solved = (f"{number}={attempted}" for number, attempted in progress.of(learner).items())
+    body = " ".join((_KIND, learner, *solved))
     return f"{body} {_checksum(body)}"
 
 
@@ -132,15 +155,15 @@ def read_export(text: str) -> HandedIn:
         'ada'
     """
     words = text.split()
-    if len(words) < 3 or words[0] != "containers-on-aws/1":  # noqa: PLR2004  # kind, who, sum
+    if len(words) < 3 or words[0] != _KIND:  # noqa: PLR2004  # kind, who, sum
         raise LabError(
             "This is no exported progress.",
-            next_step="It begins with 'containers-on-aws/1': copy all that "
-            "`lab progress --export` printed.",
+            next_step=f"It begins with '{_KIND}': copy all that `lab progress --export` printed.",
         )
     *body, checksum = words
     try:
-        exercises = dict(_read_word(word) for word in body[2:])
+        pairs = (word.partition("=") for word in body[2:])
+        exercises = {number: Attempted.read(result) for number, _, result in pairs}
     except ValueError:
         exercises = None
     if exercises is None or checksum != _checksum(" ".join(body)):
@@ -149,13 +172,6 @@ def read_export(text: str) -> HandedIn:
             next_step="Ask for the line again, copied and not typed.",
         )
     return HandedIn(learner=body[1], exercises=exercises)
-
-
-def _read_word(word: str) -> tuple[str, Attempted]:
-    number, _, result = word.partition("=")
-    day, _, checks = result.partition("/")
-    passed_on = None if day == "open" else dt.date.fromisoformat(day)
-    return number, Attempted(checks=int(checks), passed_on=passed_on)
 
 
 def _file() -> Path:
@@ -169,10 +185,10 @@ def _lock() -> filelock.BaseFileLock:
 def _load_locked() -> Progress:
     path = _file()
     try:
-        return Progress.model_validate_json(path.read_bytes())
+        return _from_json(json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return Progress()
-    except pydantic.ValidationError:
+    except (ValueError, KeyError, TypeError, AttributeError):
         moment = dt.datetime.now(dt.UTC).strftime("%Y%m%dT%H%M%S%fZ")
         aside = path.with_name(f"{path.name}.damaged-{moment}")
         path.rename(aside)
@@ -181,6 +197,25 @@ def _load_locked() -> Progress:
             file=sys.stderr,
         )
         return Progress()
+
+
+def _as_json(progress: Progress) -> str:
+    learners = {
+        learner: {number: str(attempted) for number, attempted in progress.of(learner).items()}
+        for learner in sorted(progress.learners)
+    }
+    return json.dumps({"format": _FORMAT, "learners": learners}, indent=2) + "\n"
+
+
+def _from_json(content: Any) -> Progress:  # noqa: ANN401  # anything may stand in a damaged file
+    if content["format"] != _FORMAT:
+        raise ValueError("a format of another edition of the course")
+    return Progress(
+        learners={
+            learner: {number: Attempted.read(text) for number, text in exercises.items()}
+            for learner, exercises in content["learners"].items()
+        }
+    )
 
 
 def _replace(path: Path, content: str) -> None:

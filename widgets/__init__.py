@@ -7,6 +7,6 @@ Example:
 """
 
 from widgets.life_cycle import LifeCycle
-#from widgets.self_check import SelfCheck
+from widgets.self_check import SelfCheck
 
-__all__ = ["LifeCycle"]
+__all__ = ["LifeCycle", "SelfCheck"]

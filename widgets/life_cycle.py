@@ -21,12 +21,10 @@ class State:
     """One status as the engine reports it, and what exists in it.
 
     Args:
-        note: A few words for the diagram.
         listed: What `docker ps -a` shows in its STATUS column.
         keeps: For each of `THINGS`, a mark ("yes", "still" or "no") and a few words.
     """
 
-    note: str
     listed: str
     keeps: tuple[tuple[str, str], ...]
 
@@ -116,7 +114,6 @@ THINGS = (
 
 STATES: Mapping[str, State] = {
     "no container": State(
-        "not yet, or removed",
         "not in the list",
         (
             ("no", "none"),
@@ -125,17 +122,16 @@ STATES: Mapping[str, State] = {
             ("no", "none"),
             ("no", "none"),
             ("no", "none"),
-            ("no", "free to take"),
+            ("no", "free"),
             ("no", "none"),
         ),
     ),
     "created": State(
-        "ready, not started",
         "Created",
         (
             ("no", "none yet"),
             ("no", "none yet"),
-            ("yes", "there, still empty"),
+            ("yes", "there, empty"),
             ("no", "empty"),
             ("no", "none yet"),
             ("no", "closed"),
@@ -144,10 +140,9 @@ STATES: Mapping[str, State] = {
         ),
     ),
     "running": State(
-        "its process runs",
         "Up 2 seconds",
         (
-            ("yes", "runs as process 1"),
+            ("yes", "runs"),
             ("yes", "in use"),
             ("yes", "written to"),
             ("yes", "grow"),
@@ -158,21 +153,19 @@ STATES: Mapping[str, State] = {
         ),
     ),
     "paused": State(
-        "its process is frozen",
         "Up 2 seconds (Paused)",
         (
-            ("still", "frozen, no CPU time"),
-            ("still", "kept as it is"),
+            ("still", "frozen"),
+            ("still", "kept"),
             ("yes", "kept"),
             ("yes", "kept"),
             ("yes", "kept"),
-            ("still", "open, no answer"),
+            ("still", "no answer"),
             ("yes", "taken"),
             ("yes", "kept"),
         ),
     ),
     "exited": State(
-        "its process has ended",
         "Exited ({code}) 2 seconds ago",
         (
             ("no", "ended"),
@@ -235,7 +228,7 @@ PROGRAMS: Mapping[str, Program] = {
         "no handler, as process 1",
         137,
         "SIGTERM, then SIGKILL",
-        "It has no handler, and the kernel spares process 1 the default: nothing happens. "
+        "It has no handler, and for process 1 the kernel then drops the signal. "
         "After 10 seconds the engine sends SIGKILL: exit code 137 = 128 + 9.",
     ),
     "init": Program(
@@ -395,7 +388,7 @@ OUTCOMES: Mapping[str, Mapping[str, Outcome]] = {
         "stop": Outcome(
             "exited",
             _DONE,
-            "The engine sends SIGTERM and thaws the process so that it can act. {sigterm}",
+            "The engine sends SIGTERM and unfreezes the process so that it can act. {sigterm}",
             "{signals}",
             "sigterm",
         ),
@@ -403,7 +396,7 @@ OUTCOMES: Mapping[str, Mapping[str, Outcome]] = {
         "restart": Outcome(
             "running",
             _DONE,
-            "First a stop: SIGTERM is sent and the process is thawed. {sigterm} Then a new process "
+            "First a stop: SIGTERM is sent, the process unfrozen. {sigterm} Then a new process "
             "starts in the same writable layer.",
             "{signals}",
         ),

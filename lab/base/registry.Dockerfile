@@ -8,8 +8,6 @@ FROM $PYTHON AS made
 COPY --from=busybox /bin/busybox /bin/busybox
 COPY finish.sh /
 RUN ["/bin/busybox", "sh", "/finish.sh"]
-ARG STAGE
-LABEL course.stage=$STAGE
 
 # One layer and no settings but these, whichever source it came from.
 FROM scratch

@@ -13,6 +13,7 @@ import requests
 
 from lab import Lab, LabError, cleaning, open_lab
 from lab.errors import LabClosedError, NameTakenError, NotReadyError, UnknownExerciseError
+from lab.notebook import next_step_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -194,3 +195,14 @@ def test_a_dry_run_removes_nothing(lab: Lab) -> None:
     assert repr(found) == "Would remove container web."
     web.reload()
     assert web.status == "running"
+
+
+def test_a_container_deleted_in_the_middle_is_said_and_made_again(
+    lab: Lab, engine_client: docker.DockerClient
+) -> None:
+    web = sleeper(lab, "web")
+    engine_client.containers.get(lab.name("web")).remove(force=True)
+    with pytest.raises(docker.errors.NotFound) as caught:
+        web.exec_run("true")
+    assert "Run the cell that starts it again" in str(next_step_for(caught.value))
+    sleeper(lab, "web").exec_run("true")

@@ -1,0 +1,502 @@
+from __future__ import annotations
+
+import io
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import docker
+import docker.errors
+import pytest
+import tenacity
+
+from lab import images
+from lab.base.packages import write_rootfs
+from lab.errors import DiskFullError, ImageMissingError, NameTakenError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+eventually = tenacity.retry(
+    stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.05), reraise=True
+)
+needs_root = "starts a Docker daemon of its own and mounts small disks: run the tests as root"
+
+
+# A network of its own, so that its bridge and its loopback are no one else's.
+own_network = """
+import fcntl, os, socket, struct, sys
+with socket.socket() as any_socket:
+    fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh", b"lo", 0x41))  # SIOCSIFFLAGS: up, running
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
+
+
+@dataclass
+class Engine:
+    client: docker.DockerClient
+    socket: str
+    inside: list[str]  # runs a command in the engine's network
+
+
+@contextmanager
+def own_engine(folder: Path) -> Iterator[Engine]:
+    # Whatever these tests break, tag and fill is theirs: the machine's engine never sees it.
+    if os.geteuid() != 0:
+        pytest.fail(needs_root)
+    # A socket's path has 107 characters at most, and pytest's folders are long.
+    with tempfile.TemporaryDirectory(prefix="engine-") as short:
+        # In a network namespace of its own: with --bridge=none a daemon deletes the bridge
+        # docker0 that it sees, and that one belongs to the machine's own daemon.
+        command = [
+            "unshare",
+            "--net",
+            "dockerd",
+            f"--host=unix://{short}/docker.sock",
+            f"--data-root={folder}",
+            f"--exec-root={short}/exec",
+            f"--pidfile={short}/pid",
+            f"--containerd-namespace=test-{os.getpid()}",
+            f"--containerd-plugins-namespace=test-{os.getpid()}-plugins",
+            "--iptables=false",
+            "--ip-masq=false",
+            "--ip-forward=false",
+        ]
+        with (Path(short) / "log").open("wb") as log:
+            daemon = subprocess.Popen(command, stdout=log, stderr=log)
+        try:
+            client = connect(f"{short}/docker.sock", Path(short) / "log")
+            # unshare and python became dockerd: the process is the same.
+            inside = ["nsenter", f"--net=/proc/{daemon.pid}/ns/net"]
+            yield Engine(client, f"unix://{short}/docker.sock", inside)
+            client.close()
+        finally:
+            daemon.terminate()
+            daemon.wait(timeout=20)
+
+
+@eventually
+def connect(address: str, log: Path) -> docker.DockerClient:
+    # Knocking first: docker-py leaves a socket open when nobody is there.
+    try:
+        with socket.socket(socket.AF_UNIX) as knock:
+            knock.connect(address)
+    except OSError:
+        raise AssertionError(log.read_text()[-2000:]) from None
+    client = docker.DockerClient(f"unix://{address}", timeout=60)
+    client.ping()
+    return client
+
+
+@pytest.fixture(scope="module")
+def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
+    with own_engine(tmp_path_factory.mktemp("engine")) as engine:
+        yield engine
+
+
+@pytest.fixture(scope="module")
+def client(engine: Engine) -> docker.DockerClient:
+    return engine.client
+
+
+@contextmanager
+def small_disk(folder: Path, size: str) -> Iterator[Path]:
+    if os.geteuid() != 0:
+        pytest.fail(needs_root)
+    folder.mkdir()
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
+    try:
+        yield folder
+    finally:
+        unmount(folder)
+
+
+@eventually
+def unmount(folder: Path) -> None:
+    subprocess.run(["umount", "--recursive", str(folder)], check=True)
+
+
+def image_ids(client: docker.DockerClient, *, dangling: bool) -> set[str]:
+    filters = {"dangling": dangling}
+    return {found["Id"] for found in client.api.images(filters=filters)}
+
+
+def build(client: docker.DockerClient, dockerfile: str, tag: str) -> str:
+    image, _log = client.images.build(
+        fileobj=io.BytesIO(dockerfile.encode()), tag=tag, rm=True, nocache=True
+    )
+    return str(image.id)
+
+
+def course_image(folder: Path, parent: images.CourseImage | None = None) -> images.CourseImage:
+    return images.CourseImage("test:1", str(folder), parent, "")
+
+
+def test_the_table_names_what_is_there_and_parents_come_first() -> None:
+    seen: list[images.CourseImage | None] = [None]
+    for image in images.IMAGES:
+        assert image.parent in seen
+        assert any(file.name.endswith("Dockerfile") for file in image.files())
+        assert image.purpose
+        seen.append(image)
+
+    assert [image.name for image in images.IMAGES] == ["course/base:1", "course/app:1"]
+
+
+def test_the_key_changes_with_the_files_and_with_the_parent_only(tmp_path: Path) -> None:
+    (tmp_path / "below").mkdir()
+    (tmp_path / "above").mkdir()
+    parent = course_image(tmp_path / "below")
+    child = course_image(tmp_path / "above", parent)
+    keys = [child.key()]
+
+    (tmp_path / "above" / "Dockerfile").write_text("FROM scratch")
+    keys.append(child.key())
+    (tmp_path / "above" / "__pycache__").mkdir()
+    os.utime(tmp_path / "above" / "Dockerfile", (0, 0))
+    assert child.key() == keys[-1]
+    (tmp_path / "below" / "finish.sh").write_text("true")
+    keys.append(child.key())
+    (tmp_path / "above" / "Dockerfile").rename(tmp_path / "above" / "Other")
+    keys.append(child.key())
+
+    assert len(set(keys)) == 4
+
+
+@pytest.mark.engine
+def test_stopped_in_the_middle_it_leaves_nothing_and_can_be_repeated(
+    engine: Engine,
+) -> None:
+    client = engine.client
+    script = (
+        "import docker; from lab import images; "
+        "images.prepare(docker.from_env(), progress=lambda line: print(line, flush=True))"
+    )
+    before = image_ids(client, dangling=True)
+    with subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, "DOCKER_HOST": engine.socket},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as program:
+        assert program.stdout
+        assert program.stderr
+        for line in program.stdout:
+            if "RUN" in line:
+                program.send_signal(signal.SIGINT)
+        errors = program.stderr.read()
+
+    assert program.returncode == -signal.SIGINT, errors
+    assert "KeyboardInterrupt" in errors
+    _wait_until_no_container(client)
+    assert image_ids(client, dangling=True) == before
+    with pytest.raises(ImageMissingError, match=r"course/base:1 is not .*\n.*lab images prepare"):
+        images.ensure(client)
+    assert [image.made for image in images.prepare(client)] == [True, True]
+    assert image_ids(client, dangling=True) == before
+
+
+@pytest.mark.engine
+def test_prepared_once_they_are_there_and_a_second_time_costs_nothing(
+    client: docker.DockerClient,
+) -> None:
+    images.prepare(client)
+    before = image_ids(client, dangling=False)
+
+    begin = time.monotonic()
+    again = images.prepare(client)
+    images.ensure(client)
+
+    assert time.monotonic() - begin < 0.2
+    assert image_ids(client, dangling=False) == before
+    assert image_ids(client, dangling=True) == set()
+    assert client.containers.list(all=True) == []
+    assert [image.made for image in again] == [False, False]
+    assert re.fullmatch(r"course/app:1 was there: \d+ MB, from packages: \w+ [\d.]+", str(again[1]))
+
+
+@pytest.mark.engine
+def test_they_carry_the_course_s_labels_and_no_learner(client: docker.DockerClient) -> None:
+    images.prepare(client)
+
+    for course in images.IMAGES:
+        labels = client.images.get(course.name).labels
+        assert set(labels) == {"course", "course.key", "course.source"}
+        assert labels["course"] == "containers-on-aws"
+        assert labels["course.key"] == course.key()
+
+
+@pytest.mark.engine
+def test_the_base_is_one_layer_with_nothing_set_but_its_path(client: docker.DockerClient) -> None:
+    images.prepare(client)
+
+    base = client.images.get("course/base:1").attrs
+
+    assert len(base["RootFS"]["Layers"]) == 1
+    assert base["Config"]["Env"] == [
+        "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    ]
+    assert base["Config"]["Cmd"] == ["sh"]
+
+
+@pytest.mark.engine
+def test_the_room_that_they_take_counts_shared_layers_once(client: docker.DockerClient) -> None:
+    images.prepare(client)
+    base, app = (client.images.get(image.name).attrs["Size"] for image in images.IMAGES)
+
+    assert images.disk(client) == app
+    assert base < app < 60e6
+
+
+@pytest.mark.engine
+def test_an_image_of_an_earlier_edition_is_said_and_made_again(
+    client: docker.DockerClient,
+) -> None:
+    images.prepare(client)
+    new = build(
+        client,
+        'FROM course/app:1\nLABEL course.key="an earlier edition"',
+        "course/app:1",
+    )
+
+    with pytest.raises(ImageMissingError, match="course/app:1 is of an earlier edition"):
+        images.ensure(client)
+    prepared = images.prepare(client)
+
+    assert [image.made for image in prepared] == [False, True]
+    assert new not in image_ids(client, dangling=True) | image_ids(client, dangling=False)
+    images.ensure(client)
+
+
+@pytest.mark.engine
+def test_a_name_that_somebody_else_has_is_left_alone(client: docker.DockerClient) -> None:
+    images.prepare(client)
+    ours = client.images.get("course/app:1").id
+    foreign = build(client, "FROM scratch\nLABEL mine=yes", "course/app:1")
+    try:
+        for use in (images.prepare, images.ensure):
+            with pytest.raises(NameTakenError, match=r"course/app:1 is already there.*\n.*tag"):
+                use(client)
+        with pytest.raises(NameTakenError):
+            images.prepare(client, force=True)
+
+        assert client.images.get("course/app:1").id == foreign
+    finally:
+        client.images.remove(foreign, force=True)
+        client.api.tag(ours, "course/app", "1")
+
+
+@contextmanager
+def registry(folder: Path, inside: list[str]) -> Iterator[str]:
+    program = shutil.which("docker-registry")
+    if program is None:
+        subprocess.run(["apt-get", "download", "docker-registry"], cwd=folder, check=True)
+        package = next(folder.glob("docker-registry_*.deb"))
+        subprocess.run(["dpkg-deb", "-x", str(package), str(folder / "package")], check=True)
+        program = str(folder / "package/usr/bin/docker-registry")
+    settings = folder / "registry.yml"
+    settings.write_text(
+        "version: 0.1\n"
+        f"storage: {{filesystem: {{rootdirectory: {folder}/blobs}}}}\n"
+        "http: {addr: '127.0.0.1:0'}\n"
+    )
+    log = folder / "registry.log"
+    with log.open("wb") as stream:
+        process = subprocess.Popen(
+            [*inside, program, "serve", str(settings)], stdout=stream, stderr=stream
+        )
+    try:
+        yield _listening(log)
+    finally:
+        process.terminate()
+        process.wait(timeout=10)
+
+
+@eventually
+def _listening(log: Path) -> str:
+    found = re.search(r"listening on (127\.0\.0\.1:\d+)", log.read_text())
+    assert found, log.read_text()
+    return found[1]
+
+
+@pytest.mark.engine
+def test_where_a_registry_is_reached_the_base_comes_from_its_images(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = engine.client
+    images.prepare(client)
+    # What must survive a rebuild: a stopped container on the old image, an image of somebody else
+    # that lost its name, and a learner's image built on ours that lost its name.
+    old = client.images.get("course/base:1").id
+    holder = client.containers.create("course/base:1")
+    foreign = {build(client, "FROM scratch\nLABEL a=1", "foreign:1")}
+    build(client, "FROM scratch\nLABEL a=2", "foreign:1")
+    foreign.add(build(client, "FROM course/app:1\nENV A=1", "learner:1"))
+    build(client, "FROM course/app:1\nENV A=2", "learner:1")
+    assert image_ids(client, dangling=True) == foreign
+
+    with registry(tmp_path, engine.inside) as address:
+        public = [f"{address}/python", f"{address}/busybox"]
+        tags = ["3.11.9-slim-bookworm", "1.36.1-musl"]
+        for repository, tag in zip(public, tags, strict=True):
+            client.api.tag("course/base:1", repository, tag)
+            assert "errorDetail" not in client.api.push(repository, tag)
+            client.api.remove_image(f"{repository}:{tag}")
+        monkeypatch.setenv("COURSE_REGISTRY", address)
+        said: list[str] = []
+
+        prepared = images.prepare(client, progress=said.append, force=True)
+
+    source = f"registry: {public[0]}:{tags[0]}"
+    assert [(image.made, image.source) for image in prepared] == [(True, source)] * 2
+    assert said[0] == f"course/base:1: asking a registry for {public[0]}:{tags[0]}"
+    assert not any("unpacking" in line for line in said)
+    # What was pulled has gone again, and the three survivors are there.
+    assert not [tag for image in client.images.list() for tag in image.tags if address in tag]
+    assert image_ids(client, dangling=True) == foreign | {old}
+    shape = client.images.get("course/base:1").attrs
+    assert len(shape["RootFS"]["Layers"]) == 1
+    ran = client.containers.run("course/app:1", ["python3", "-c", "print(1)"], remove=True)
+    assert ran == b"1\n"
+
+    # Once nothing stands on it, the old one goes with the next rebuild.
+    holder.remove()
+    client.images.remove("learner:1", force=True)
+    for image in foreign:
+        client.images.remove(image, force=True)
+    monkeypatch.delenv("COURSE_REGISTRY")
+    images.prepare(client, force=True)
+    assert old not in image_ids(client, dangling=True) | image_ids(client, dangling=False)
+
+
+@contextmanager
+def silent_server(inside: list[str]) -> Iterator[str]:
+    script = (
+        "import socket, sys; server = socket.create_server(('127.0.0.1', 0)); "
+        "print(server.getsockname()[1], flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [*inside, sys.executable, "-c", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout
+        yield f"127.0.0.1:{process.stdout.readline().strip()}"
+
+
+@pytest.mark.engine
+def test_with_a_silent_registry_and_no_packages_it_gives_up_soon_and_says_what_to_do(
+    engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = engine.client
+    images.prepare(client)
+    before = image_ids(client, dangling=False)
+    with silent_server(engine.inside) as address:
+        monkeypatch.setenv("COURSE_REGISTRY", address)
+        monkeypatch.setenv("PATH", str(tmp_path))
+        begin = time.monotonic()
+
+        with pytest.raises(ImageMissingError) as refused:
+            images.prepare(client, force=True)
+
+    assert time.monotonic() - begin < 10
+    assert "No registry: no answer within 5 s. No packages: this machine has no apt-get." in str(
+        refused.value
+    )
+    assert "COURSE_REGISTRY" in refused.value.next_step
+    assert "lab images prepare" in refused.value.next_step
+    assert image_ids(client, dangling=False) == before
+
+
+@pytest.mark.engine
+def test_packages_for_another_processor_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(Exception, match=r"packages here are for \w+, the engine runs s390x"):
+        write_rootfs(io.BytesIO(), architecture="s390x", cache=tmp_path, progress=print)
+
+
+@pytest.mark.engine
+def test_the_same_packages_give_the_same_bytes_and_are_downloaded_once(tmp_path: Path) -> None:
+    architecture = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
+    said: list[str] = []
+
+    def rootfs() -> bytes:
+        said.clear()
+        into = io.BytesIO()
+        write_rootfs(into, architecture=architecture, cache=tmp_path, progress=said.append)
+        return into.getvalue()
+
+    first = rootfs()
+    assert any("downloading" in line for line in said)
+    assert rootfs() == first
+    assert not any("downloading" in line for line in said)
+
+    # A download that was cut short is seen by its content, and only that one is fetched again.
+    cut = next(tmp_path.glob("busybox_*.deb"))
+    cut.write_bytes(cut.read_bytes()[:1000])
+    (tmp_path / "superseded_1_all.deb").write_bytes(b"")
+    assert rootfs() == first
+    assert "downloading 1 packages" in said
+    assert len(list(tmp_path.iterdir())) == 9
+
+
+@pytest.mark.engine
+def test_without_package_lists_fresh_ones_are_fetched_and_not_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    architecture = subprocess.check_output(["dpkg", "--print-architecture"], text=True).strip()
+    (tmp_path / "lists" / "partial").mkdir(parents=True)
+    (tmp_path / "apt.conf").write_text(f'Dir::State::lists "{tmp_path}/lists";\n')
+    monkeypatch.setenv("APT_CONFIG", str(tmp_path / "apt.conf"))
+    said: list[str] = []
+
+    write_rootfs(
+        io.BytesIO(), architecture=architecture, cache=tmp_path / "cache", progress=said.append
+    )
+
+    assert said[0] == "fetching the package lists"
+    assert {file.suffix for file in (tmp_path / "cache").iterdir()} == {".deb"}
+
+
+@pytest.mark.engine
+def test_a_full_disk_for_downloads_is_said_with_its_place_and_what_is_free(
+    client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images.prepare(client)
+    with small_disk(tmp_path / "small", "2m") as small:
+        monkeypatch.setenv("XDG_CACHE_HOME", str(small))
+
+        with pytest.raises(DiskFullError) as full:
+            images.prepare(client, force=True)
+
+        assert re.search(rf"{small}/containers-on-aws: [\d.]+ MB free", full.value.what)
+        assert "XDG_CACHE_HOME" in full.value.next_step
+    images.ensure(client)
+
+
+@pytest.mark.engine
+def test_a_full_disk_of_the_engine_is_said_and_repaired_by_room(tmp_path: Path) -> None:
+    with small_disk(tmp_path / "small", "30m") as small, own_engine(small) as engine:
+        with pytest.raises(DiskFullError) as full:
+            images.prepare(engine.client)
+
+        assert re.search(rf"no room left in {small}: [\d.]+ MB free", full.value.what)
+        assert "docker system df" in full.value.next_step
+        subprocess.run(["mount", "-o", "remount,size=300m", str(small)], check=True)
+        assert all(image.made for image in images.prepare(engine.client))
+
+
+@eventually
+def _wait_until_no_container(client: docker.DockerClient) -> None:
+    assert client.containers.list(all=True) == []

@@ -1,0 +1,253 @@
+import gzip
+import http.server
+import mimetypes
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+import yaml
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+
+ROOT = Path(__file__).parents[2]
+REPOSITORY = "https://github.com/someone/a-fork"
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+COMPRESSED = {".html", ".js", ".css", ".svg", ".ipynb"}
+Theme = Literal["light", "dark"]
+
+OBSERVE = """
+window.seen = {shift: 0, tasks: []};
+new PerformanceObserver(list => list.getEntries().forEach(entry => {
+  if (!entry.hadRecentInput) seen.shift += entry.value;
+})).observe({type: "layout-shift", buffered: true});
+new PerformanceObserver(list => list.getEntries().forEach(entry => seen.tasks.push(entry.duration)))
+  .observe({type: "longtask", buffered: true});
+"""
+STATE_OF_WIDGETS = """() => [...document.querySelectorAll("[data-anywidget]")].map(el =>
+  [el.dataset.anywidget, el.dataset.ready ?? "never"])"""
+WIDGETS_HAVE_ENDED = """() => [...document.querySelectorAll("[data-anywidget]")].every(el =>
+  ["yes", "failed"].includes(el.dataset.ready))"""
+
+
+@dataclass
+class Visit:
+    foreign: list[str] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    bytes_by_kind: dict[str, int] = field(default_factory=dict)
+    widgets: dict[str, str] = field(default_factory=dict)
+    layout_shift: float = 0
+    blocking_ms: float = 0
+    too_wide_px: int = 0
+    violations: list[str] = field(default_factory=list)
+
+    @property
+    def script_bytes(self) -> int:
+        return self.bytes_by_kind.get("Script", 0)
+
+    @property
+    def bytes_without_images(self) -> int:
+        return sum(size for kind, size in self.bytes_by_kind.items() if kind != "Image")
+
+    @property
+    def not_ready(self) -> list[str]:
+        return [name for name, state in self.widgets.items() if state != "yes"]
+
+
+Look = Callable[..., Visit]
+
+
+@cache
+def pages() -> list[str]:
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
+
+    def files(entry: Any) -> Iterator[str]:
+        if isinstance(entry, dict):
+            yield from (str(entry[key]) for key in ("root", "file") if key in entry)
+            for value in entry.values():
+                yield from files(value)
+        elif isinstance(entry, list):
+            for value in entry:
+                yield from files(value)
+
+    return [f"{name}.html" for name in files(toc)] + ["search.html"]
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "page" in metafunc.fixturenames:
+        metafunc.parametrize("page", pages())
+
+
+def build(into: Path, repository: str) -> str:
+    command = [sys.executable, ROOT / "tools" / "site.py", "--into", into]
+    made = subprocess.run(
+        [*command, "--repository", repository], capture_output=True, text=True, check=False
+    )
+    assert made.returncode == 0, made.stdout + made.stderr
+    return made.stdout
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    into = tmp_path_factory.mktemp("site")
+    build(into, REPOSITORY)
+    return into / "_build" / "html"
+
+
+@pytest.fixture(scope="session")
+def site_without_repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    into = tmp_path_factory.mktemp("site-without-repository")
+    said = build(into, "/no/public/address")
+    return into / "_build" / "html", said
+
+
+@pytest.fixture(scope="session")
+def serve() -> Iterator[Callable[[Path], str]]:
+    servers = []
+
+    def start(folder: Path) -> str:
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder))
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"http://127.0.0.1:{server.server_address[1]}/"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture(scope="session")
+def address(site: Path, serve: Callable[[Path], str]) -> str:
+    return serve(site)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(viewport={"width": 1350, "height": 900})
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def look(browser: Browser, address: str) -> Look:
+    """Opens a page of the site once for each way of looking at it."""
+
+    @cache
+    def at(page: str, theme: Theme = "light", width: int = 1350) -> Visit:
+        return visit(browser, address + page, theme=theme, width=width)
+
+    return at
+
+
+@pytest.fixture(scope="session")
+def look_again(browser: Browser) -> Look:
+    """Opens any address, each time anew: for figures that vary and for pages made wrong."""
+    return lambda url, theme="light", width=1350: visit(browser, url, theme=theme, width=width)
+
+
+def visit(browser: Browser, url: str, *, theme: Theme, width: int) -> Visit:
+    seen = Visit()
+    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    context.add_init_script(OBSERVE)
+    page = context.new_page()
+    _record_bytes(context.new_cdp_session(page), seen)
+    page.on(
+        "console",
+        lambda said: seen.errors.append(said.text) if said.type in {"error", "warning"} else None,
+    )
+    page.on("pageerror", lambda error: seen.errors.append(str(error)))
+    host = "/".join(url.split("/")[:3]) + "/"
+
+    def refuse(route: Any) -> None:
+        seen.foreign.append(route.request.url)
+        route.abort("internetdisconnected")
+
+    page.route(lambda asked: asked.startswith("http") and not asked.startswith(host), refuse)
+    page.goto(url, wait_until="networkidle")
+    wait_for_widgets(page)
+    seen.widgets = dict(page.evaluate(STATE_OF_WIDGETS))
+    noticed = page.evaluate("() => window.seen")
+    seen.layout_shift = noticed["shift"]
+    seen.blocking_ms = sum(max(0, task - 50) for task in noticed["tasks"])
+    seen.too_wide_px = page.evaluate(
+        "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
+    )
+    assert page.evaluate("() => document.documentElement.dataset.theme") == theme
+    for fold in page.locator("details:not([open])").all():
+        fold.evaluate("element => { element.open = true; }")
+    found = Axe().run(page).response["violations"]
+    seen.violations = [
+        f"{rule['id']}: {rule['help']}: {[node['html'] for node in rule['nodes'][:3]]}"
+        for rule in found
+    ]
+    context.close()
+    return seen
+
+
+def wait_for_widgets(page: Page) -> None:
+    # A widget that never ends its start is reported by its state, not by this wait.
+    page.wait_for_function(
+        f"() => performance.now() > 8000 || ({WIDGETS_HAVE_ENDED})()", polling=50
+    )
+
+
+def _record_bytes(session: CDPSession, seen: Visit) -> None:
+    kinds: dict[str, str] = {}
+    session.send("Network.enable")
+    session.on(
+        "Network.requestWillBeSent",
+        lambda event: kinds.setdefault(event["requestId"], event.get("type", "Other")),
+    )
+
+    def add(event: dict[str, Any]) -> None:
+        kind = kinds.get(event["requestId"], "Other")
+        so_far = seen.bytes_by_kind.get(kind, 0)
+        seen.bytes_by_kind[kind] = so_far + int(event["encodedDataLength"])
+
+    session.on("Network.loadingFinished", add)
+
+
+def _handler(folder: Path) -> type[http.server.SimpleHTTPRequestHandler]:
+    class Handler(http.server.SimpleHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def __init__(self, *args: Any) -> None:
+            super().__init__(*args, directory=str(folder))
+
+        def log_message(self, *_: Any) -> None:
+            pass
+
+        def do_GET(self) -> None:
+            file = Path(self.translate_path(self.path))
+            file = file / "index.html" if file.is_dir() else file
+            body = file.read_bytes() if file.is_file() else b""
+            self.send_response(200 if file.is_file() else 404)
+            self.send_header(
+                "Content-Type", mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+            )
+            if file.suffix in COMPRESSED:
+                body = gzip.compress(body, 6)
+                self.send_header("Content-Encoding", "gzip")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+    return Handler

@@ -1,0 +1,62 @@
+"""Builds the static site: what `make site` calls. It needs no engine and runs no notebook."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from widgets.site import public_repository
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def main(
+    repository: Annotated[
+        str, typer.Option(envvar="REPOSITORY", help="address for the buttons; else the origin")
+    ] = "",
+    into: Annotated[Path, typer.Option(help="folder that gets _build/html")] = ROOT,
+) -> None:
+    """Builds the pages with warnings as errors, then adds the notebooks to download."""
+    address = public_repository(repository or _origin())
+    if not address:
+        print(
+            "No Binder button: the repository's public address is not known.\n"
+            "Next: git remote add origin https://…, or make site REPOSITORY=https://…"
+        )
+    book = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", into]
+    strict = ["-W", "-n", "--keep-going", "--all", "--quiet"]
+    site = into / "_build" / "html"
+    # Sphinx leaves behind pages that are no longer in the table of contents.
+    shutil.rmtree(site, ignore_errors=True)
+    built = subprocess.run(
+        [*book, *strict], env={**os.environ, "REPOSITORY": address}, check=False
+    )
+    if built.returncode:
+        print("The site has faults: see the warnings above.")
+        raise typer.Exit(1)
+    # Learners get the same copies as in `learn/`: exercises without their solutions.
+    student = [sys.executable, ROOT / "tools" / "notebooks.py", "student"]
+    subprocess.run([*student, "--into", site / "notebooks"], check=True)
+    print(
+        f"{site / 'index.html'}\n"
+        "Open it in a browser to read and to search. For the widgets, which a browser starts only\n"
+        f"from a server: python3 -m http.server --bind 127.0.0.1 --directory {site}"
+    )
+
+
+def _origin() -> str:
+    asked = subprocess.run(
+        ["git", "-C", ROOT, "remote", "get-url", "origin"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return asked.stdout.strip()
+
+
+if __name__ == "__main__":
+    typer.run(main)
