@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import enum
 import importlib.metadata
 import platform
+import signal
+import threading
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,7 +29,7 @@ from lab.naming import Naming, current_learner
 from lab.notebook import next_step_for
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Generator, Iterator, Mapping
 
     from lab.engine import Engine
 
@@ -35,6 +38,7 @@ __all__ = ["Finding", "Report", "State", "examine"]
 BASE = "course/base:1"
 WORD = "well"
 WAIT_SECONDS = 10.0
+RUN_SECONDS = 40
 _GB = 2**30
 # A chapter's containers need some hundred megabytes; below the first figure even the images
 # do not fit well, below the second one little is left for learners' own.
@@ -151,20 +155,22 @@ def examine(
         memory=psutil.virtual_memory().total,
         disk=psutil.disk_usage(str(Path.home())).free,
     )
-    for finding in _findings(report, on_step, environ):
-        report.findings.append(finding)
-        on_finding(finding)
+    # Closed at once whatever happens, because it is what removes the containers.
+    with contextlib.closing(_findings(report, on_step, environ)) as findings:
+        for finding in findings:
+            report.findings.append(finding)
+            on_finding(finding)
     return report
 
 
 def _findings(
     report: Report, on_step: Callable[[str], None], environ: Mapping[str, str] | None
-) -> Iterator[Finding]:
+) -> Generator[Finding]:
     yield _python()
     try:
         engine = find_engine(environ)
     except LabError as error:
-        yield Finding("engine", State.FAIL, error.what, error.next_step)
+        yield _failed("engine", error)
         yield from (_memory(report), _disk(report))
         return
     try:
@@ -270,9 +276,7 @@ def _images(engine: Engine, on_step: Callable[[str], None]) -> Finding:
     on_step("Preparing images")
     try:
         prepared = images.prepare(engine.client, progress=on_step)
-    except LabError as error:
-        return Finding("images", State.FAIL, error.what, error.next_step)
-    except _ENGINE_ERRORS as error:
+    except (LabError, *_ENGINE_ERRORS) as error:
         return _failed("images", error)
     return Finding("images", State.OK, ", ".join(image.name for image in prepared))
 
@@ -295,66 +299,94 @@ def _containers(
         yield _names(client, naming)
         on_step("Asking a container from here")
         yield _port(client, naming, engine)
-    except _ENGINE_ERRORS as error:
+    except (LabError, *_ENGINE_ERRORS) as error:
         yield _failed("containers", error)
     finally:
-        sweep(client, chapter=naming.chapter, learner=naming.learner)
+        with _undisturbed():
+            sweep(client, chapter=naming.chapter, learner=naming.learner)
         client.close()
 
 
 def _one_container(client: docker.DockerClient, naming: Naming, report: Report) -> Finding:
     started = time.monotonic()
     # What is free for containers is seen from inside, wherever the engine keeps them.
-    said = client.containers.run(BASE, ["df", "-P", "-k", "/"], name=naming.full_name("once"))
+    status, said = _run(client, ["df", "-P", "-k", "/"], name=naming.full_name("once"))
     seconds = time.monotonic() - started
-    report.disk = int(said.decode().splitlines()[-1].split()[-3]) * 1024
+    if status != 0:
+        return Finding(
+            "container",
+            State.FAIL,
+            f"it ended with exit code {status}: {said}",
+            "Make the images again: `lab images prepare --force`.",
+        )
+    report.disk = int(said.splitlines()[-1].split()[-3]) * 1024
     return Finding("container", State.OK, f"ran and ended in {seconds:.1f} s")
 
 
 def _names(client: docker.DockerClient, naming: Naming) -> Finding:
-    network = client.networks.create(naming.full_name("network"))
+    server, network = naming.full_name("server"), naming.full_name("network")
+    serve = f"echo {WORD} > /tmp/index.html && exec httpd -f -p 8080 -h /tmp"
     # docker-py's documented way to let the system choose a port, which its types do not know.
     ports: dict[str, Any] = {"8080/tcp": ("127.0.0.1", None)}
-    server = client.containers.run(
-        BASE,
-        ["sh", "-c", f"echo {WORD} > /tmp/index.html && exec httpd -f -p 8080 -h /tmp"],
-        name=naming.full_name("server"),
-        network=str(network.name),
-        ports=ports,
-        detach=True,
-    )
-    url = f"http://{server.name}:8080/"
+    with _undisturbed():
+        client.networks.create(network)
+        container = client.containers.create(
+            BASE, ["sh", "-c", serve], name=server, network=network, ports=ports
+        )
+    container.start()
     # Not wget's own -T: with it, Debian's busybox 1.35 crashes on a name.
-    ask = f"timeout 2 wget -q -O - {url}"
-    loop = f"for try in 1 2 3 4 5 6 7 8 9 10; do {ask} && exit 0; sleep 0.5; done; exit 1"
+    ask = f"timeout 2 wget -q -O - http://{server}:8080/"
+    loop = f"for try in 1 2 3 4 5 6 7 8; do {ask} && exit 0; sleep 0.5; done; exit 1"
+    _, said = _run(client, ["sh", "-c", loop], name=naming.full_name("asker"), network=network)
+    # The tries before the server listened have left a line each.
+    last = said.rpartition("\n")[2]
+    if last == WORD:
+        return Finding("names", State.OK, "two containers reach each other by name")
+    return Finding(
+        "names",
+        State.FAIL,
+        f"two containers on a network of their own do not reach each other by name: {last}",
+        "Restart the engine. A firewall (ufw, firewalld) or VPN that replaces its rules is the "
+        "usual cause; a proxy for containers in ~/.docker/config.json is another.",
+    )
+
+
+def _run(
+    client: docker.DockerClient,
+    command: list[str],
+    **options: Any,  # noqa: ANN401
+) -> tuple[int, str]:
+    with _undisturbed():
+        container = client.containers.create(BASE, command, **options)
+    container.start()
+    status = container.wait(timeout=RUN_SECONDS)["StatusCode"]
+    return status, container.logs().decode(errors="replace").strip()
+
+
+@contextlib.contextmanager
+def _undisturbed() -> Iterator[None]:
+    """Put off Ctrl-C while something is made, or it would appear after all was removed."""
+    came: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        # Signals reach the main thread only, and only there can they be put off.
+        yield
+        return
+    usual = {
+        number: signal.signal(number, lambda number, _: came.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
     try:
-        said = client.containers.run(
-            BASE, ["sh", "-c", loop], name=naming.full_name("asker"), network=str(network.name)
-        )
-    except docker.errors.ContainerError as error:
-        words = error.stderr if isinstance(error.stderr, bytes) else b""
-        last = words.decode(errors="replace").strip().splitlines()[-1:]
-        return Finding(
-            "names",
-            State.FAIL,
-            "two containers on a network of their own do not reach each other by name: "
-            + " ".join(last),
-            "Restart the engine; a firewall (ufw, firewalld) or VPN that replaces its rules is "
-            "the usual cause.",
-        )
-    if said.decode().strip() != WORD:
-        return Finding(
-            "names",
-            State.FAIL,
-            f"something else answers at {url}",
-            "A proxy stands between containers: see 'proxies' in ~/.docker/config.json.",
-        )
-    return Finding("names", State.OK, "two containers reach each other by name")
+        yield
+    finally:
+        for number, handler in usual.items():
+            signal.signal(number, handler)
+        if came:
+            signal.raise_signal(came[0])
 
 
 def _port(client: docker.DockerClient, naming: Naming, engine: Engine) -> Finding:
     server = client.containers.get(naming.full_name("server"))
-    port = (server.ports["8080/tcp"] or [{}])[0].get("HostPort", "0")
+    port = (server.ports.get("8080/tcp") or [{}])[0].get("HostPort", "0")
     url = f"http://127.0.0.1:{port}/"
     if not _answers(url):
         local = engine.host.startswith("unix://")
@@ -391,6 +423,8 @@ def _answers(url: str) -> bool:
 
 
 def _failed(check: str, error: Exception) -> Finding:
+    if isinstance(error, LabError):
+        return Finding(check, State.FAIL, error.what, error.next_step)
     step = next_step_for(error) or "Restart the engine, then type `lab doctor` again."
     return Finding(check, State.FAIL, str(error), step)
 

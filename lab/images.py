@@ -285,8 +285,8 @@ def _from_registry(build: _Build) -> None:
     try:
         for reference in references.values():
             if not build.client.api.images(name=reference):
-                pulled.append(reference)
                 _pull(build, reference)
+                pulled.append(reference)
         build.run(
             "registry.Dockerfile", source=f"registry: {references['PYTHON']}", arguments=references
         )

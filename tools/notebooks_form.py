@@ -61,14 +61,15 @@ def read_notebook(path: Path) -> NotebookNode:
         nbformat.reader.NotJSONError: It is no JSON.
         nbformat.ValidationError: It is no notebook.
     """
-    notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    notebook: NotebookNode = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
     nbformat.validate(notebook)
     return notebook
 
 
 def to_bytes(notebook: NotebookNode) -> bytes:
     """Write a notebook as the bytes of its file: one source line a line, a newline at the end."""
-    return (nbformat.writes(notebook) + "\n").encode()
+    text: str = nbformat.writes(notebook)
+    return f"{text}\n".encode()
 
 
 def write_atomically(path: Path, content: bytes) -> None:

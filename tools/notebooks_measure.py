@@ -20,7 +20,7 @@ from facts import Chapter, Measured, load_chapters, load_measured, load_records
 from lab import checks
 
 if TYPE_CHECKING:
-    import datetime
+    import datetime as dt
     from pathlib import Path
 
     from nbformat import NotebookNode
@@ -33,14 +33,14 @@ CELL = "before-you-start"
 # Slower than the usual 200 to 250: many readers have another mother tongue, and code is dense.
 WORDS_A_MINUTE = 150
 _HEADER = "# Written by `tools/notebooks.py measure` from what a test run measured. Do not edit.\n"
-_WORD = re.compile(r"[^\W_][\w'’]*")
+_WORD = re.compile(r"[^\W_]\w*")
 
 
 class NotMeasuredError(Exception):
     """Says which figures are missing, and what makes them."""
 
 
-def update_measured(root: Path, date: datetime.date | None, only: str | None) -> list[str]:
+def update_measured(root: Path, date: dt.date | None, only: str | None) -> list[str]:
     """Renew the table of measured figures from the last test run.
 
     Args:
@@ -136,7 +136,7 @@ def _chapters(root: Path, only: str | None) -> list[Path]:
 
 
 def _round(
-    record: NotebookRecord, notebook: NotebookNode, stem: str, date: datetime.date | None
+    record: NotebookRecord, notebook: NotebookNode, stem: str, date: dt.date | None
 ) -> Measured:
     """Round so that the next run gives the same figures, and upwards so that they hold."""
     # The cell with the figures must not change them.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
+import subprocess
 import tempfile
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,6 @@ from lab.cleaning import sweep
 from lab.engine import find_engine
 
 if TYPE_CHECKING:
-    from contextlib import AbstractContextManager
     from pathlib import Path
 
     import docker
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 __all__ = ["LEARNER", "SEED", "CellFailedError", "run_notebook"]
 
 LEARNER = "author"
-# Which fault the lab injects; the prose of the solutions speaks of this one. conftest.py has it too.
+# Which fault the lab injects: the solutions speak of this one. conftest.py has it too.
 SEED = "0"
 CELL_SECONDS = 300
 
@@ -120,7 +120,8 @@ def _execute(notebook: NotebookNode, path: Path, environment: dict[str, str]) ->
         record_timing=False,
         resources={"metadata": {"path": str(path.parent)}},
     )
-    with _kernel(executor, environment):
+    # As nbval does: what a kernel writes there is for no reader.
+    with executor.setup_kernel(env=environment, stderr=subprocess.DEVNULL):
         for index, cell in enumerate(notebook.cells):
             try:
                 executor.execute_cell(cell, index)
@@ -131,11 +132,3 @@ def _execute(notebook: NotebookNode, path: Path, environment: dict[str, str]) ->
                 raise CellFailedError(path, cell, limit) from None
             except nbclient.exceptions.DeadKernelError:
                 raise CellFailedError(path, cell, "The kernel died.") from None
-
-
-def _kernel(
-    executor: nbclient.NotebookClient, environment: dict[str, str]
-) -> AbstractContextManager[None]:
-    # Untyped in nbclient: one kernel for all cells, shut down at the end.
-    kernel: AbstractContextManager[None] = executor.setup_kernel(env=environment)
-    return kernel

@@ -6,7 +6,6 @@ import hashlib
 import json
 import re
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import nbformat
@@ -14,6 +13,8 @@ from notebooks_form import find_notebooks, normalise, read_notebook, to_bytes, w
 from notebooks_plain import Pages, plain_markdown
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from nbformat import NotebookNode
 
 __all__ = ["Given", "give_copies", "learner_copy"]

@@ -376,18 +376,18 @@ class Setup:
     def _apt_install(self, packages: Sequence[str]) -> None:
         # An installation that was cut off earlier blocks every later one until this is run.
         self._run(["dpkg", "--configure", "-a"], "dpkg could not finish what was begun earlier.")
-        known = ["apt-cache", "show", "--no-all-versions", *packages]
-        nothing = subprocess.DEVNULL
-        if subprocess.run(known, stdout=nothing, stderr=nothing, check=False).returncode != 0:
+        install = ["install", "--no-install-recommends", *packages]
+        if not self._works(["apt-get", "--simulate", *install]):
+            # A machine without package lists, or with lists that do not know these packages.
             self._apt_update()
         try:
-            self._apt_get("install", "--no-install-recommends", *packages)
+            self._apt_get(*install)
         except SetupError as error:
             if "404" not in error.tail and "Unable to fetch" not in error.tail:
                 raise
-            # The list is older than what the server still has.
+            # The lists are older than what the server still has.
             self._apt_update()
-            self._apt_get("install", "--no-install-recommends", *packages)
+            self._apt_get(*install)
 
     def _apt_update(self) -> None:
         self.step.say("fetching the package lists first")

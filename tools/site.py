@@ -4,6 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from typing import Annotated
 
@@ -32,20 +33,27 @@ def main(
     site = into / "_build" / "html"
     # Sphinx leaves behind pages that are no longer in the table of contents.
     shutil.rmtree(site, ignore_errors=True)
-    built = subprocess.run(
-        [*book, *strict], env={**os.environ, "REPOSITORY": address}, check=False
-    )
+    built = subprocess.run([*book, *strict], env={**os.environ, "REPOSITORY": address}, check=False)
     if built.returncode:
         print("The site has faults: see the warnings above.")
         raise typer.Exit(1)
-    # Learners get the same copies as in `learn/`: exercises without their solutions.
-    student = [sys.executable, ROOT / "tools" / "notebooks.py", "student"]
-    subprocess.run([*student, "--into", site / "notebooks"], check=True)
+    _add_notebooks(site)
     print(
         f"{site / 'index.html'}\n"
         "Open it in a browser to read and to search. For the widgets, which a browser starts only\n"
         f"from a server: python3 -m http.server --bind 127.0.0.1 --directory {site}"
     )
+
+
+def _add_notebooks(site: Path) -> None:
+    """Offers what `make lab` gives: exercises without their solutions."""
+    student = [sys.executable, ROOT / "tools" / "notebooks.py", "student"]
+    with tempfile.TemporaryDirectory() as copies:
+        subprocess.run([*student, "--into", copies], stdout=subprocess.DEVNULL, check=True)
+        for notebook in Path(copies).glob("*/*.ipynb"):
+            offered = site / "notebooks" / notebook.relative_to(copies)
+            offered.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(notebook, offered)
 
 
 def _origin() -> str:

@@ -4,7 +4,6 @@ import json
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import anywidget
 import jinja2
@@ -14,13 +13,13 @@ from markupsafe import Markup, escape
 __all__ = ["STATIC", "CourseWidget"]
 
 STATIC = Path(__file__).parent / "static"
-_WRAPPER = Markup(
+_WRAPPER = (
     '<div class="course-widget" data-anywidget="{name}">\n{markup}\n'
     '<script type="application/json">{state}</script>\n</div>'
 )
 
 
-class CourseWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget has no types
+class CourseWidget(anywidget.AnyWidget):
     """Base of a widget that is the same on the static page, in JupyterLab and without a script.
 
     A widget in `widgets/<stem>.py` finds its ES module and stylesheet as
@@ -34,18 +33,19 @@ class CourseWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget has 
 
     markup = traitlets.Unicode(help="the first paint, made once in Python").tag(sync=True)
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, **kwargs: dict[str, object]) -> None:
         # Making an instance derives a class whose _esm is a trait already: that one stays.
         if "_esm" not in cls.__dict__:
             cls._esm = STATIC / f"{cls.stem()}.js"
             cls._css = STATIC / f"{cls.stem()}.css"
         super().__init_subclass__(**kwargs)
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, **options: object) -> None:
         known = sorted(self.class_traits(option=True))
         for name in options.keys() - known:
             near = get_close_matches(name, known, n=1)
-            hint = f"Did you mean {near[0]!r}?" if near else f"It takes: {', '.join(known)}."
+            takes = f"It takes: {', '.join(known)}." if known else "It takes none."
+            hint = f"Did you mean {near[0]!r}?" if near else takes
             raise TypeError(f"{type(self).__name__} has no option {name!r}. {hint}")
         super().__init__(**options)
         self.markup = self._render()
@@ -69,15 +69,17 @@ class CourseWidget(anywidget.AnyWidget):  # type: ignore[misc]  # anywidget has 
     def __repr__(self) -> str:
         return self._text()
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, object], dict[str, object]]:
-        data, metadata = super()._repr_mimebundle_(**kwargs)
+    def _repr_mimebundle_(
+        self, **kwargs: dict[str, object]
+    ) -> tuple[dict[str, object], dict[str, object]]:
+        data, metadata = super()._repr_mimebundle_(**kwargs) or ({}, {})
         # The page shows the widget as it is now, whatever was set since it was made.
         self.markup = self._render()
         state = {name: getattr(self, name) for name in self.trait_names(page=True)}
         # "<" would let a text in the state end the script element.
         block = json.dumps(state, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-        html = _WRAPPER.format(name=self.stem(), markup=Markup(self.markup), state=Markup(block))  # noqa: S704 - our own template and an escaped block
-        return {**data, "text/plain": repr(self), "text/html": str(html)}, metadata
+        html = _WRAPPER.format(name=self.stem(), markup=self.markup, state=block)
+        return {**data, "text/plain": repr(self), "text/html": html}, metadata
 
 
 @cache
@@ -95,6 +97,6 @@ def _templates() -> jinja2.Environment:
 
 def _code(text: str) -> Markup:
     """Turns `words between backticks` into code elements and escapes the rest."""
-    parts = [escape(part) for part in text.split("`")]
-    marked = [f"<code>{part}</code>" if i % 2 else part for i, part in enumerate(parts)]
-    return Markup("".join(marked))  # noqa: S704 - every part was escaped above
+    code = Markup("<code>{}</code>")
+    parts = enumerate(text.split("`"))
+    return Markup().join(code.format(part) if i % 2 else escape(part) for i, part in parts)

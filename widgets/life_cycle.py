@@ -7,7 +7,7 @@ same table, and a test with a real engine proves every line of it.
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Literal
 
 import traitlets
 
@@ -178,6 +178,20 @@ STATES: Mapping[str, State] = {
             ("yes", "kept"),
         ),
     ),
+    # To the engine this is "no container" again; to the reader it is where a life ended.
+    "removed": State(
+        "not in the list",
+        (
+            ("no", "ended"),
+            ("no", "lost"),
+            ("no", "deleted"),
+            ("no", "deleted"),
+            ("no", "given back"),
+            ("no", "closed"),
+            ("no", "free again"),
+            ("no", "deleted"),
+        ),
+    ),
 }
 
 ACTIONS: Mapping[str, Action] = {
@@ -250,7 +264,8 @@ _NO_PROCESS = Outcome(None, "no request", "There is no process that it could hap
 _NAME_TAKEN = Outcome(
     None,
     '409 Conflict: The container name "/web" is already in use',
-    "A name belongs to one container until that one is removed.",
+    "A name belongs to one container until that one is removed. (The lab's client first removes an "
+    "earlier one of your own, so that a cell can run again.)",
 )
 _NOT_RUNNING = Outcome(
     None, "409 Conflict: Container web is not running", "There is no process to act on."
@@ -267,25 +282,27 @@ _LAYER_GONE = (
 )
 _KILLED_AND_GONE = f"The engine kills the process, then removes the container. {_LAYER_GONE}"
 
+_NO_CONTAINER = {
+    **dict.fromkeys(
+        _COMMANDS,
+        Outcome(
+            None,
+            "404 Not Found: No such container: web",
+            "The engine knows no container of this name. docker-py raises NotFound.",
+        ),
+    ),
+    **dict.fromkeys(_EVENTS, _NO_PROCESS),
+    "create": Outcome(
+        "created",
+        "201 Created",
+        "The engine notes the configuration, takes the name and adds an empty writable layer to "
+        "the image. Nothing runs yet.",
+    ),
+}
+
 # Every state answers every action. Proved against a real engine, Docker 20.10.
 OUTCOMES: Mapping[str, Mapping[str, Outcome]] = {
-    "no container": {
-        **dict.fromkeys(
-            _COMMANDS,
-            Outcome(
-                None,
-                "404 Not Found: No such container: web",
-                "The engine knows no container of this name. docker-py raises NotFound.",
-            ),
-        ),
-        **dict.fromkeys(_EVENTS, _NO_PROCESS),
-        "create": Outcome(
-            "created",
-            "201 Created",
-            "The engine notes the configuration, takes the name and adds an empty writable layer "
-            "to the image. Nothing runs yet.",
-        ),
-    },
+    "no container": _NO_CONTAINER,
     "created": {
         **dict.fromkeys(_EVENTS, _NO_PROCESS),
         "create": _NAME_TAKEN,
@@ -302,8 +319,8 @@ OUTCOMES: Mapping[str, Mapping[str, Outcome]] = {
         "restart": Outcome(
             "running", _DONE, "There is nothing to stop, so this is a start: process 1 runs."
         ),
-        "remove": Outcome("no container", _DONE, _LAYER_GONE),
-        "remove --force": Outcome("no container", _DONE, f"No force was needed. {_LAYER_GONE}"),
+        "remove": Outcome("removed", _DONE, _LAYER_GONE),
+        "remove --force": Outcome("removed", _DONE, f"No force was needed. {_LAYER_GONE}"),
     },
     "running": {
         "create": _NAME_TAKEN,
@@ -338,7 +355,7 @@ OUTCOMES: Mapping[str, Mapping[str, Outcome]] = {
             "409 Conflict: You cannot remove a running container web",
             "Stop it first, or use force.",
         ),
-        "remove --force": Outcome("no container", _DONE, _KILLED_AND_GONE, "SIGKILL"),
+        "remove --force": Outcome("removed", _DONE, _KILLED_AND_GONE, "SIGKILL"),
         "exit 0": Outcome(
             "exited",
             "no request",
@@ -405,7 +422,7 @@ OUTCOMES: Mapping[str, Mapping[str, Outcome]] = {
             "409 Conflict: You cannot remove a paused container web",
             "Unpause and stop it first, or use force.",
         ),
-        "remove --force": Outcome("no container", _DONE, _KILLED_AND_GONE, "SIGKILL"),
+        "remove --force": Outcome("removed", _DONE, _KILLED_AND_GONE, "SIGKILL"),
     },
     "exited": {
         **dict.fromkeys(_EVENTS, _NO_PROCESS),
@@ -423,9 +440,10 @@ OUTCOMES: Mapping[str, Mapping[str, Outcome]] = {
         "restart": Outcome(
             "running", _DONE, "There is nothing to stop, so this is a start: a new process runs."
         ),
-        "remove": Outcome("no container", _DONE, _LAYER_GONE),
-        "remove --force": Outcome("no container", _DONE, f"No force was needed. {_LAYER_GONE}"),
+        "remove": Outcome("removed", _DONE, _LAYER_GONE),
+        "remove --force": Outcome("removed", _DONE, f"No force was needed. {_LAYER_GONE}"),
     },
+    "removed": _NO_CONTAINER,
 }
 
 _TABLE: dict[str, object] = {
@@ -487,8 +505,8 @@ class LifeCycle(CourseWidget):
         return steps[1:]
 
     @traitlets.validate("history")
-    def _possible(self, proposal: Any) -> list[str]:
-        actions: list[str] = proposal["value"]
+    def _possible(self, proposal: Mapping[str, list[str]]) -> list[str]:
+        actions = proposal["value"]
         for step in self.walk(actions):
             if not step.changed:
                 raise ValueError(
@@ -540,8 +558,8 @@ class LifeCycle(CourseWidget):
             for action, outcome in row.items():
                 if outcome.to is not None:
                     ways.setdefault(outcome.to, []).append(action)
-            lines += [f"{status}:"]
-            lines += [f"  {', '.join(names)} -> {to}" for to, names in ways.items()]
+            told = "; ".join(f"{', '.join(names)} -> {to}" for to, names in ways.items())
+            lines.append(f"{status}: {told}")
         codes = ", ".join(f"{program.exit_code} ({name})" for name, program in PROGRAMS.items())
         return "\n".join([*lines, f"Exit code after stop, by program: {codes}"])
 

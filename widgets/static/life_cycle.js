@@ -74,9 +74,10 @@ function render({ model, el }) {
     root.querySelector(".card").classList.toggle("refused", refused !== "");
 
     for (const node of find(".node")) {
-      const here = node.dataset.state === now.status;
+      const states = node.dataset.state.split("|");
+      const here = states.includes(now.status);
       node.classList.toggle("current", here);
-      node.querySelector(".name").textContent = here ? named(now) : node.dataset.state;
+      node.querySelector(".name").textContent = here ? named(now) : states[0];
     }
     for (const edge of edges) {
       const taken = !refused && leads(edge, before.status, now.action);

@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import functools
+import http.server
+import os
+import shutil
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from ipywidgets import Widget
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+from widgets.base import STATIC, CourseWidget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+PAGE = """<!doctype html>
+<html lang="en" data-theme="{theme}">
+<head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>Widgets</title><link rel="icon" href="data:,">{styles}</head>
+<body style="margin: 0; padding: 0 1rem; background: {background}">
+<main><h1 style="color: gray">Widgets</h1>
+{widgets}</main>
+<script type="module" src="host.js"></script>
+</body></html>"""
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_: Any) -> None:
+        pass
+
+
+@pytest.fixture(autouse=True)
+def closed_widgets() -> Iterator[None]:
+    yield
+    Widget.close_all()
+
+
+def html_of(widget: CourseWidget) -> str:
+    data, _ = widget._repr_mimebundle_()  # noqa: SLF001 - what IPython itself calls
+    return str(data["text/html"])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(
+            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
+        )
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    made = tmp_path_factory.mktemp("page")
+    for file in STATIC.iterdir():
+        shutil.copy(file, made)
+    return made
+
+
+@pytest.fixture(scope="session")
+def address(folder: Path) -> Iterator[str]:
+    handler = functools.partial(QuietHandler, directory=str(folder))
+    with closing(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+        server.daemon_threads = True
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}/"
+        server.shutdown()
+
+
+@pytest.fixture
+def said() -> list[str]:
+    """What the browser's console said: errors and warnings."""
+    return []
+
+
+@pytest.fixture
+def open_page(
+    browser: Browser, folder: Path, address: str, said: list[str]
+) -> Iterator[Callable[..., Page]]:
+    contexts: list[BrowserContext] = []
+
+    def open_it(
+        *widgets: CourseWidget,
+        theme: str = "light",
+        width: int = 1350,
+        ready: str = "yes",
+        module: str | None = None,
+        **options: Any,
+    ) -> Page:
+        styles = "".join(
+            f'<link rel="stylesheet" href="{stem}.css">'
+            for stem in sorted({widget.stem() for widget in widgets})
+        )
+        html = PAGE.format(
+            theme=theme,
+            styles=styles,
+            background="#14181e" if theme == "dark" else "#ffffff",
+            widgets="".join(html_of(widget) for widget in widgets),
+        )
+        (folder / "index.html").write_text(html, "utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, **options)
+        contexts.append(context)
+        page = context.new_page()
+        if module is not None:  # stands in for the widget's own module
+            kind = "text/javascript"
+            page.route(
+                f"**/{widgets[0].stem()}.js",
+                lambda route: route.fulfill(body=module, content_type=kind),
+            )
+        page.on("pageerror", lambda error: said.append(str(error)))
+        page.on(
+            "console",
+            lambda line: said.append(line.text) if line.type in {"error", "warning"} else None,
+        )
+        page.goto(address, wait_until="networkidle")
+        if options.get("java_script_enabled", True):
+            for widget in page.locator("[data-anywidget]").all():
+                widget.and_(page.locator(f'[data-ready="{ready}"]')).wait_for(timeout=10_000)
+        return page
+
+    yield open_it
+    for context in contexts:
+        context.close()

@@ -1,0 +1,327 @@
+"""Proves what a single run can't: notebooks hold twice, in any order, and side by side.
+
+It takes minutes, so it is a door of its own (`make prove`) and no part of `make test`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tarfile
+import tempfile
+import time
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from notebooks_form import ROOT, find_notebooks
+from rich.console import Console
+from rich.table import Table
+
+from lab import LabError, cleaning
+from lab.engine import find_engine
+from lab.images import IMAGES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import docker
+    from docker.models.containers import Container
+
+LEARNERS = 8
+TAIL_LINES = 40
+# Not the course's label: what carries it must survive whatever the course does.
+FOREIGN = "prove.foreign"
+
+console = Console(soft_wrap=True, highlight=False)
+
+
+@dataclass
+class Round:
+    """One claim that was put to the test.
+
+    Attributes:
+        claim: What is claimed.
+        runs: How many times pytest ran for it.
+        seconds: How long that took, side by side or one after another.
+        failures: What did not hold, each with what was said; empty if the claim holds.
+    """
+
+    claim: str
+    runs: int = 0
+    seconds: float = 0
+    failures: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Prover:
+    """Runs notebooks as learners of its own, whom nobody else can be.
+
+    Attributes:
+        client: The engine, without the course's labels.
+        state: A folder for progress and locks, so that nobody's own progress is touched.
+        rounds: What was found so far.
+    """
+
+    client: docker.DockerClient
+    state: Path
+    rounds: list[Round] = field(default_factory=list)
+    _me: str = field(default_factory=lambda: f"prove-{os.getpid()}")
+
+    @contextmanager
+    def round(self, claim: str) -> Iterator[Round]:
+        """Time one claim, and say whether it holds."""
+        found = Round(claim)
+        self.rounds.append(found)
+        begin = time.monotonic()
+        yield found
+        found.seconds = time.monotonic() - begin
+        verdict = "holds" if not found.failures else "DOES NOT HOLD"
+        console.print(f"{claim}: {verdict} ({found.seconds:.0f} s)", markup=False)
+
+    def in_turn(self, found: Round, *orders: Sequence[Path]) -> None:
+        """Run notebooks in each of some orders, one run after another."""
+        for order in orders:
+            found.runs += 1
+            with self._learner(1, order) as run:
+                self._look_at(found, run, 1, order)
+
+    def side_by_side(self, found: Round, notebooks: Sequence[Path], learners: int) -> None:
+        """Let several learners run the same notebooks at the same time, on one engine."""
+        with ExitStack() as stack:
+            runs = [
+                stack.enter_context(self._learner(number, notebooks))
+                for number in range(1, learners + 1)
+            ]
+            for number, run in enumerate(runs, start=1):
+                found.runs += 1
+                self._look_at(found, run, number, notebooks)
+
+    @contextmanager
+    def _learner(self, number: int, notebooks: Sequence[Path]) -> Iterator[subprocess.Popen[str]]:
+        environment = {
+            **os.environ,
+            "COURSE_LEARNER": self._name(number),
+            # Each fault is what its stored output shows.
+            "COURSE_SEED": os.environ.get("COURSE_SEED", "1"),
+            "COURSE_STATE_DIR": str(self.state),
+        }
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+        # In a file: a pipe that nobody reads yet would stop the run when it is full.
+        with tempfile.TemporaryFile("w+") as output:
+            run = subprocess.Popen(
+                [*command, *map(str, notebooks)],
+                cwd=ROOT,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                text=True,
+            )
+            run.stdout = output
+            try:
+                yield run
+            finally:
+                if run.poll() is None:
+                    run.terminate()
+                    run.wait()
+
+    def _look_at(
+        self, found: Round, run: subprocess.Popen[str], number: int, notebooks: Sequence[Path]
+    ) -> None:
+        code = run.wait()
+        assert run.stdout is not None  # noqa: S101  # it was set above
+        run.stdout.seek(0)
+        lines = run.stdout.read().splitlines()
+        who = f"{self._name(number)}: {' '.join(_short(path) for path in notebooks)}"
+        if code != 0:
+            tail = "\n".join(lines[-TAIL_LINES:])
+            found.failures.append(f"{who}: pytest ended with {code}\n{tail}")
+        left = _names(cleaning.find(self.client, learner=self._name(number)))
+        if left:
+            found.failures.append(f"{who}: left behind {', '.join(left)}")
+            cleaning.sweep(self.client, chapter=None, learner=self._name(number))
+
+    def _name(self, number: int) -> str:
+        return f"{self._me}-{number}"
+
+
+class Foreign:
+    """Things on the engine that are none of the course's, and how they look.
+
+    They are what a learner's other work could be: a running and a stopped container, a
+    network, a volume with something in it, an image.
+
+    Args:
+        client: The engine, without the course's labels.
+    """
+
+    def __init__(self, client: docker.DockerClient) -> None:
+        self._client = client
+        self._name = f"prove-foreign-{os.getpid()}"
+        self._labels = {FOREIGN: self._name}
+        self._image = f"{self._name}:1"
+        self.running: Container | None = None
+
+    def make(self) -> None:
+        """Make them."""
+        client, labels = self._client, self._labels
+        # From bytes, because an image built on the course's own would inherit its labels.
+        source = client.containers.create(IMAGES[0].name, "true", labels=labels)
+        files: Any = source.export()  # its types say str
+        client.api.import_image_from_data(b"".join(files), repository=self._name, tag="1")
+        source.remove()
+        client.networks.create(self._name, labels=labels)
+        client.volumes.create(self._name, labels=labels)
+        options: dict[str, Any] = {
+            "labels": labels,
+            "network": self._name,
+            "volumes": {self._name: {"bind": "/data", "mode": "rw"}},
+        }
+        write = "echo precious > /data/file; exec sleep 100000"
+        self.running = client.containers.run(
+            self._image, ["sh", "-c", write], name=f"{self._name}-running", detach=True, **options
+        )
+        stopped = client.containers.run(
+            self._image,
+            ["sh", "-c", "exit 3"],
+            name=f"{self._name}-stopped",
+            detach=True,
+            **options,
+        )
+        stopped.wait()
+
+    def look(self) -> dict[str, object]:
+        """Describe each of them down to the last detail, and the content of the volume."""
+        api = self._client.api
+        assert self.running is not None  # noqa: S101  # make() comes first
+        stream: Any = self.running.get_archive("/data")[0]  # its types say str
+        with tarfile.open(fileobj=io.BytesIO(b"".join(stream))) as archive:
+            files = {
+                entry.name: (entry.mtime, entry.mode, _content(archive, entry))
+                for entry in archive.getmembers()
+            }
+        return {
+            "running container": api.inspect_container(f"{self._name}-running"),
+            "stopped container": api.inspect_container(f"{self._name}-stopped"),
+            "network": api.inspect_network(self._name),
+            "volume": api.inspect_volume(self._name),
+            "image": self._client.images.get(self._image).attrs,
+            "files in the volume": files,
+        }
+
+    def remove(self) -> None:
+        """Remove them, as far as they were made."""
+        client = self._client
+        mine: dict[str, Any] = {"label": f"{FOREIGN}={self._name}"}
+        for container in client.containers.list(all=True, filters=mine):
+            container.remove(force=True)
+        for network in client.networks.list(filters=mine):
+            network.remove()
+        for volume in client.volumes.list(filters=mine):
+            volume.remove()
+        if client.images.list(self._name):
+            client.images.remove(self._image)
+
+
+def prove(
+    only: Annotated[str | None, typer.Option(help="A chapter's digits, such as 05.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Repeats an earlier random order.")] = None,
+    learners: Annotated[int, typer.Option(help="How many run at the same time.")] = LEARNERS,
+) -> None:
+    """Run every notebook twice, alone, in any order, and as many learners at once."""
+    # `make` passes on a polite request to end; it is answered like Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        failed = _prove(
+            only, random.SystemRandom().randrange(10**6) if seed is None else seed, learners
+        )
+    except LabError as error:
+        console.print(str(error), markup=False)
+        raise typer.Exit(1) from None
+    except KeyboardInterrupt:
+        console.print("\nStopped; what was running is removed.")
+        raise typer.Exit(128 + signal.SIGINT) from None
+    raise typer.Exit(failed)
+
+
+def _prove(only: str | None, seed: int, learners: int) -> bool:
+    notebooks = find_notebooks(ROOT, only)
+    engine = find_engine()
+    client = engine.client
+    console.print(f"{len(notebooks)} notebooks on {engine.describe()}")
+    foreign = Foreign(client)
+    with tempfile.TemporaryDirectory() as state, ExitStack() as stack:
+        stack.callback(client.close)
+        stack.callback(foreign.remove)
+        prover = Prover(client, Path(state))
+        foreign.make()
+        before = foreign.look()
+        for notebook in notebooks:
+            with prover.round(f"{_short(notebook)} alone, twice in a row") as found:
+                prover.in_turn(found, [notebook], [notebook])
+        if len(notebooks) > 1:
+            with prover.round("all in the order of the book, then reversed") as found:
+                prover.in_turn(found, notebooks, notebooks[::-1])
+            with prover.round(f"all in a random order (--seed {seed})") as found:
+                # Repeatable is what it has to be, not secret.
+                prover.in_turn(found, random.Random(seed).sample(notebooks, len(notebooks)))  # noqa: S311
+        with prover.round(f"{learners} learners at once on one engine") as found:
+            prover.side_by_side(found, notebooks, learners)
+        with prover.round("what the course did not make is as it was") as found:
+            found.failures += _differences(before, foreign.look())
+    _report(prover.rounds)
+    return any(round_.failures for round_ in prover.rounds)
+
+
+def _report(rounds: Sequence[Round]) -> None:
+    for round_ in rounds:
+        for failure in round_.failures:
+            console.rule(round_.claim, align="left")
+            console.print(failure, markup=False)
+    table = Table("claim", "runs", "seconds", "holds", title="make prove")
+    for column in table.columns[1:3]:
+        column.justify = "right"
+    for round_ in rounds:
+        runs = str(round_.runs) if round_.runs else ""
+        verdict = "no" if round_.failures else "yes"
+        table.add_row(round_.claim, runs, f"{round_.seconds:.0f}", verdict)
+    console.print(table)
+
+
+def _differences(before: dict[str, object], after: dict[str, object]) -> list[str]:
+    return [
+        f"the {thing} was\n{_as_text(before[thing])}\nand is now\n{_as_text(after[thing])}"
+        for thing in before
+        if _as_text(before[thing]) != _as_text(after[thing])
+    ]
+
+
+def _as_text(value: object) -> str:
+    return json.dumps(value, indent=1, sort_keys=True)
+
+
+def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> str:
+    file = archive.extractfile(entry)
+    return hashlib.sha256(file.read()).hexdigest() if file else ""
+
+
+def _names(found: cleaning.Found) -> list[str]:
+    things = (*found.containers, *found.networks, *found.volumes, *found.images)
+    return [str(getattr(thing, "name", None) or thing.id) for thing in things]
+
+
+def _short(notebook: Path) -> str:
+    return str(notebook.relative_to(ROOT))
+
+
+if __name__ == "__main__":
+    typer.run(prove)
