@@ -5,8 +5,6 @@ import http.server
 import os
 import shutil
 import threading
-from contextlib import closing
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -17,6 +15,7 @@ from widgets.base import STATIC, CourseWidget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from pathlib import Path
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PAGE = """<!doctype html>
@@ -31,7 +30,7 @@ PAGE = """<!doctype html>
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_: Any) -> None:
+    def log_message(self, *_: object) -> None:
         pass
 
 
@@ -42,7 +41,7 @@ def closed_widgets() -> Iterator[None]:
 
 
 def html_of(widget: CourseWidget) -> str:
-    data, _ = widget._repr_mimebundle_()  # noqa: SLF001 - what IPython itself calls
+    data, _ = widget._repr_mimebundle_()
     return str(data["text/html"])
 
 
@@ -67,7 +66,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def address(folder: Path) -> Iterator[str]:
     handler = functools.partial(QuietHandler, directory=str(folder))
-    with closing(http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}/"
@@ -92,7 +91,7 @@ def open_page(
         width: int = 1350,
         ready: str = "yes",
         module: str | None = None,
-        **options: Any,
+        **options: Any,  # noqa: ANN401 - Playwright's own options of a context
     ) -> Page:
         styles = "".join(
             f'<link rel="stylesheet" href="{stem}.css">'

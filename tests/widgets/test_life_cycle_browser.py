@@ -29,7 +29,9 @@ LONGEST = 4
 WALK = """async ([table, programs, actions, longest]) => {
   const { walk } = await import("./life_cycle.js");
   let rows = [[]];
-  for (let n = 0; n < longest; n += 1) rows = rows.flatMap((row) => actions.map((a) => [...row, a]));
+  for (let n = 0; n < longest; n += 1) {
+    rows = rows.flatMap((row) => actions.map((action) => [...row, action]));
+  }
   return programs.map((program) => rows.map((row) => walk(table, row, program)
     .map((s) => `${s.action}:${s.status}:${s.exit_code ?? ""}:${s.changed}:${s.answer.slice(0, 3)}`)
     .join(" ")));
@@ -54,7 +56,8 @@ INKS = """() => {
     inks.push(["text " + text.textContent, getComputedStyle(text).fill, below, 4.5]);
   }
   for (const line of root.querySelectorAll("svg path.line")) {
-    const at = line.getPointAtLength(line.getTotalLength() / 2).matrixTransform(line.getScreenCTM());
+    const middle = line.getPointAtLength(line.getTotalLength() / 2);
+    const at = middle.matrixTransform(line.getScreenCTM());
     inks.push(["line " + line.getAttribute("d"), getComputedStyle(line).stroke,
       behind(at.x, at.y, null), 3]);
   }

@@ -67,7 +67,7 @@ def test_good_questions_are_read(tmp_path: Path) -> None:
 
 
 def test_an_unknown_chapter_names_the_known_ones() -> None:
-    with pytest.raises(QuestionsError, match="Chapters that have: .*05-life-cycle"):
+    with pytest.raises(QuestionsError, match=r"Chapters that have: .*05-life-cycle"):
         SelfCheck("05-lifecycle")
 
 

@@ -1,0 +1,398 @@
+"""Makes plain ``pytest`` run every notebook by nbval, strictly, and clean up after each one.
+
+Fixtures do not run for the cells of notebooks, so all of this is done by hooks.
+"""
+
+from __future__ import annotations
+
+import ast
+import datetime as dt
+import json
+import os
+import secrets
+import tempfile
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import docker.errors
+import pytest
+from nbval.plugin import IPyNbCell, IPyNbFile
+
+from facts import NotebookRecord, load_records
+from lab import LabError, images
+from lab.cleaning import sweep
+from lab.engine import find_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterable
+    from pathlib import Path
+
+    import docker
+    from nbformat import NotebookNode
+
+    from lab.engine import Engine
+
+# Which fault the lab injects; tools/notebooks_run.py stores outputs with the same one.
+SEED = "0"
+MOST_WITHOUT_OUTPUT = 0.35
+# May only fall: an output that is not compared proves nothing.
+MOST_IGNORED = 0
+RUNS_REMEMBERED = 5
+EVENTS_SECONDS = 5
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.nbval = True
+    config.option.nbval_sanitize_with = str(config.rootpath / "nbval.cfg")
+    config.pluginmanager.register(Notebooks(config))
+
+
+class LeftBehindError(Exception):
+    """Says what a notebook left on the engine although its last cell ran."""
+
+
+@dataclass
+class Running:
+    """The notebook whose cells run now.
+
+    Attributes:
+        file: The notebook.
+        watch: Looks at the engine meanwhile; ``None`` where nothing needs an engine.
+        started: When its first cell was set up, on the monotonic clock.
+        passed: The cells that passed, by their number.
+    """
+
+    file: IPyNbFile
+    watch: EngineWatch | None
+    started: float = field(default_factory=time.monotonic)
+    passed: set[int] = field(default_factory=set)
+
+
+class Notebooks:
+    """What pytest does for notebooks on top of nbval; registered as a plugin.
+
+    Args:
+        config: pytest's configuration.
+    """
+
+    def __init__(self, config: pytest.Config) -> None:
+        self._root = config.rootpath
+        self._learner = f"pytest-{secrets.token_hex(3)}"
+        self._no_engine = os.environ.get("ENGINE") == "none"
+        self._engine: Engine | None = None
+        self._running: Running | None = None
+        self._notebooks: list[NotebookNode] = []
+        self._selected: list[NotebookNode] = []
+        self._left_out_cells = 0
+        self._left_out_tests = 0
+        self._records: dict[str, NotebookRecord] = {}
+        # The author's own progress and locks are no business of a test.
+        self._state = tempfile.TemporaryDirectory(prefix="course-state-")
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_collection_modifyitems(
+        self, config: pytest.Config, items: list[pytest.Item]
+    ) -> None:
+        engine_cells = _engine_cells(items)
+        needing = [
+            item
+            for item in items
+            if item in engine_cells or item.get_closest_marker("engine") is not None
+        ]
+        if self._no_engine:
+            items[:] = [item for item in items if item not in set(needing)]
+            self._left_out_cells = len(engine_cells)
+            self._left_out_tests = len(needing) - len(engine_cells)
+            config.hook.pytest_deselected(items=needing)
+        elif needing and not config.option.collectonly:
+            try:
+                self._engine = find_engine()
+                if engine_cells:
+                    images.ensure(self._engine.client)
+            except LabError as error:
+                pytest.exit(
+                    f"{len(needing)} tests and cells need a container engine.\n{error}\n"
+                    "With ENGINE=none they are left out, and counted.",
+                    returncode=pytest.ExitCode.USAGE_ERROR,
+                )
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        cells = [item for item in session.items if isinstance(item, IPyNbCell)]
+        self._selected = [cell.cell for cell in cells]
+        self._notebooks = [file.nb for file in dict.fromkeys(cell.parent for cell in cells)]
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
+        if not isinstance(item, IPyNbCell) or self._is_running(item):
+            return (yield)
+        watch = EngineWatch(self._engine, self._learner) if self._engine else None
+        self._running = Running(item.parent, watch)
+        with pytest.MonkeyPatch.context() as environment:
+            # The kernel starts in here, and inherits them.
+            environment.setenv("COURSE_LEARNER", self._learner)
+            environment.setenv("COURSE_SEED", SEED)
+            environment.setenv("COURSE_STATE_DIR", self._state.name)
+            return (yield)
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        report = yield
+        if self._running and self._is_running(item) and report.when == "call" and report.passed:
+            self._running.passed.add(item.cell_num)
+        return report
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_teardown(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, None, None]:
+        try:
+            return (yield)
+        finally:
+            # nbval has killed the kernel by now, if this was the notebook's last cell.
+            if self._is_running(item) and (nextitem is None or nextitem.parent is not item.parent):
+                self._end()
+
+    @pytest.hookimpl(trylast=True)
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        if self._running:
+            # The run was stopped inside a notebook, whose kernel is gone only now.
+            self._running.passed.clear()
+            self._end()
+        if self._records:
+            self._write_records()
+        if self._complaints() and session.exitstatus == pytest.ExitCode.OK:
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        self._state.cleanup()
+
+    def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        if not (self._notebooks or self._left_out_cells or self._left_out_tests):
+            return
+        cells = len(self._selected)
+        ignored = sum(map(_is_ignored, self._selected))
+        empty = sum(not cell.outputs for cell in self._selected if not _is_ignored(cell))
+        terminalreporter.section("notebooks")
+        terminalreporter.line(
+            f"{cells} cells: {cells - ignored - empty} compared, "
+            f"{empty} without output ({empty / max(cells, 1):.0%}), {ignored} ignored"
+        )
+        if self._no_engine:
+            terminalreporter.line(
+                f"left out (ENGINE=none): {self._left_out_cells} cells and "
+                f"{self._left_out_tests} tests"
+            )
+        for complaint in self._complaints():
+            terminalreporter.line(complaint, red=True)
+
+    def _complaints(self) -> list[str]:
+        """Judge whole notebooks, so that choosing one cell or leaving some out changes nothing."""
+        cells = [cell for notebook in self._notebooks for cell in notebook.cells if _is_code(cell)]
+        empty = sum(not cell.outputs for cell in cells)
+        ignored = sum(map(_is_ignored, cells))
+        complaints = []
+        if empty > MOST_WITHOUT_OUTPUT * len(cells):
+            complaints.append(
+                f"FAILED: {empty} of {len(cells)} cells show nothing, so nothing of them is "
+                f"compared (at most {MOST_WITHOUT_OUTPUT:.0%})"
+            )
+        if ignored > MOST_IGNORED:
+            complaints.append(f"FAILED: {ignored} outputs are ignored (at most {MOST_IGNORED})")
+        return complaints
+
+    def _is_running(self, item: pytest.Item) -> bool:
+        return self._running is not None and item.parent is self._running.file
+
+    def _end(self) -> None:
+        running, self._running = self._running, None
+        if running is None or running.watch is None or self._engine is None:
+            return
+        seconds = time.monotonic() - running.started
+        removed = sweep(self._engine.client, chapter=None, learner=self._learner)
+        running.watch.close()
+        path = running.file.path.relative_to(self._root).as_posix()
+        cells = sum(map(_is_code, running.file.nb.cells))
+        if removed and cells - 1 in running.passed:
+            raise LeftBehindError(
+                f"{path} left something on the engine although its last cell ran. {removed}"
+            )
+        if len(running.passed) == cells:
+            self._records[path] = NotebookRecord(
+                # The local day, as a reader's calendar has it.
+                date=dt.datetime.now().astimezone().date(),
+                engine=f"{self._engine.product} {self._engine.version}",
+                cores=os.cpu_count() or 1,
+                seconds=[round(seconds, 2)],
+                cells=cells,
+                **running.watch.counts(),
+            )
+
+    def _write_records(self) -> None:
+        """Add this run to the earlier ones on the same machine and engine."""
+        file = self._root / "_build" / "measured.json"
+        records = load_records(file) if file.exists() else {}
+        for path, record in self._records.items():
+            before = records.get(path)
+            if before and (before.engine, before.cores) == (record.engine, record.cores):
+                seconds = [*before.seconds, *record.seconds][-RUNS_REMEMBERED:]
+                records[path] = record.model_copy(update={"seconds": seconds})
+            else:
+                records[path] = record
+        file.parent.mkdir(exist_ok=True)
+        rows = {path: records[path].model_dump(mode="json") for path in sorted(records)}
+        file.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+class EngineWatch:
+    """Counts what a learner makes on an engine, from outside of the kernel.
+
+    The engine's own list of past events is too short for that (256 of all kinds), so they
+    are read as they come.
+
+    Args:
+        engine: The engine to watch.
+        learner: Whose containers, networks and volumes to count.
+    """
+
+    def __init__(self, engine: Engine, learner: str) -> None:
+        self._client = engine.connect()
+        self._learner = learner
+        self._changed = threading.Condition()
+        self._made: dict[str, set[str]] = {"container": set(), "network": set(), "volume": set()}
+        self._there: set[str] = set()
+        self._up: set[str] = set()
+        self._at_once = 0
+        self._ports: set[tuple[str, str]] = set()
+        self._images: set[str] = set()
+        self._image_bytes = 0
+        self._stream = self._client.events(
+            decode=True,
+            filters={
+                "type": list(self._made),
+                "event": ["create", "start", "die", "destroy"],
+            },
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def close(self) -> None:
+        """Stop watching, once the end of each container has been told."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._there, timeout=EVENTS_SECONDS)
+        self._stream.close()
+        self._reader.join()
+        self._image_bytes = self._size_of_images()
+        self._client.close()
+
+    def counts(self) -> dict[str, Any]:
+        """Give the fields of a ``NotebookRecord`` that were counted here."""
+        return {
+            "containers": len(self._made["container"]),
+            "at_once": self._at_once,
+            "ports": len(self._ports),
+            "networks": len(self._made["network"]),
+            "volumes": len(self._made["volume"]),
+            "image_bytes": self._image_bytes,
+        }
+
+    def _read(self) -> None:
+        for event in self._stream:
+            with self._changed:
+                self._note(event["Type"], event["Action"], event["Actor"])
+                self._changed.notify_all()
+
+    def _note(self, kind: str, action: str, actor: dict[str, Any]) -> None:
+        attributes, identity = actor["Attributes"], actor["ID"]
+        # Only events of containers tell the labels; the course names the rest by the learner too.
+        name = identity if kind == "volume" else attributes.get("name", "")
+        if attributes.get("learner", "") != self._learner and not name.startswith(
+            f"course-{self._learner}-"
+        ):
+            return
+        if action == "create":
+            self._made[kind].add(identity)
+        if kind != "container":
+            return
+        if action == "create":
+            self._there.add(identity)
+            self._images.add(attributes["image"])
+            self._note_ports(identity, name)
+        elif action == "start":
+            self._up.add(identity)
+            self._at_once = max(self._at_once, len(self._up))
+        elif action == "die":
+            self._up.discard(identity)
+        else:
+            self._there.discard(identity)
+
+    def _note_ports(self, identity: str, name: str) -> None:
+        try:
+            container = self._client.containers.get(identity)
+        except docker.errors.NotFound:
+            # Gone before it could be asked: it published nothing that anybody could use.
+            return
+        published = container.attrs["HostConfig"].get("PortBindings") or {}
+        self._ports |= {(name, port) for port in published}
+
+    def _size_of_images(self) -> int:
+        """Add up the images, without those that others already stand on."""
+        sizes: dict[tuple[str, ...], int] = {}
+        for name in self._images:
+            try:
+                attributes = self._client.images.get(name).attrs
+            except docker.errors.ImageNotFound:
+                continue
+            sizes[tuple(attributes["RootFS"].get("Layers", ()))] = attributes["Size"]
+        return sum(
+            size
+            for layers, size in sizes.items()
+            if not any(other != layers and other[: len(layers)] == layers for other in sizes)
+        )
+
+
+def _engine_cells(items: Iterable[pytest.Item]) -> set[pytest.Item]:
+    """Pick the cells that use the lab, or a name that only such a cell has assigned."""
+    found: set[pytest.Item] = set()
+    tainted: dict[pytest.Item, set[str]] = {}
+    for item in items:
+        if not isinstance(item, IPyNbCell):
+            continue
+        names = tainted.setdefault(item.parent, {"lab", "open_lab"})
+        used, assigned = _names(item.cell.source)
+        if used & names:
+            found.add(item)
+            names |= assigned
+        else:
+            names -= assigned
+    return found
+
+
+def _names(source: str) -> tuple[set[str], set[str]]:
+    """List the names that a cell uses and those that it gives a value."""
+    used, assigned = set(), set()
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        # The lesson itself, where a cell shows one.
+        return used, assigned
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Name):
+            (used if isinstance(node.ctx, ast.Load) else assigned).add(node.id)
+        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+            assigned.add(node.name)
+        elif isinstance(node, ast.alias):
+            name = (node.asname or node.name).partition(".")[0]
+            assigned.add(name)
+            if name == "open_lab":
+                used.add(name)
+    return used, assigned
+
+
+def _is_code(cell: NotebookNode) -> bool:
+    return bool(cell.cell_type == "code")
+
+
+def _is_ignored(cell: NotebookNode) -> bool:
+    return "nbval-ignore-output" in cell.metadata.get("tags", [])
