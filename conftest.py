@@ -27,9 +27,7 @@ from lab.engine import find_engine
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
-    from pathlib import Path
 
-    import docker
     from nbformat import NotebookNode
 
     from lab.engine import Engine
@@ -95,6 +93,7 @@ class Notebooks:
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
+        """Find the engine that the chosen tests and cells need, or leave them out if told to."""
         engine_cells = _engine_cells(items)
         needing = [
             item
@@ -102,7 +101,8 @@ class Notebooks:
             if item in engine_cells or item.get_closest_marker("engine") is not None
         ]
         if self._no_engine:
-            items[:] = [item for item in items if item not in set(needing)]
+            left_out = set(needing)
+            items[:] = [item for item in items if item not in left_out]
             self._left_out_cells = len(engine_cells)
             self._left_out_tests = len(needing) - len(engine_cells)
             config.hook.pytest_deselected(items=needing)
@@ -119,18 +119,19 @@ class Notebooks:
                 )
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note which cells run, for the summary."""
         cells = [item for item in session.items if isinstance(item, IPyNbCell)]
         self._selected = [cell.cell for cell in cells]
         self._notebooks = [file.nb for file in dict.fromkeys(cell.parent for cell in cells)]
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
+        """Begin a notebook at its first cell: nbval starts the kernel in here."""
         if not isinstance(item, IPyNbCell) or self._is_running(item):
             return (yield)
         watch = EngineWatch(self._engine, self._learner) if self._engine else None
         self._running = Running(item.parent, watch)
         with pytest.MonkeyPatch.context() as environment:
-            # The kernel starts in here, and inherits them.
             environment.setenv("COURSE_LEARNER", self._learner)
             environment.setenv("COURSE_SEED", SEED)
             environment.setenv("COURSE_STATE_DIR", self._state.name)
@@ -140,8 +141,15 @@ class Notebooks:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Note which cells of the notebook passed."""
         report = yield
-        if self._running and self._is_running(item) and report.when == "call" and report.passed:
+        if (
+            self._running
+            and isinstance(item, IPyNbCell)
+            and self._is_running(item)
+            and report.when == "call"
+            and report.passed
+        ):
             self._running.passed.add(item.cell_num)
         return report
 
@@ -149,6 +157,7 @@ class Notebooks:
     def pytest_runtest_teardown(
         self, item: pytest.Item, nextitem: pytest.Item | None
     ) -> Generator[None, None, None]:
+        """End a notebook after its last cell."""
         try:
             return (yield)
         finally:
@@ -158,6 +167,7 @@ class Notebooks:
 
     @pytest.hookimpl(trylast=True)
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Clean up after a run that was stopped, store what was measured, judge the whole."""
         if self._running:
             # The run was stopped inside a notebook, whose kernel is gone only now.
             self._running.passed.clear()
@@ -169,6 +179,7 @@ class Notebooks:
         self._state.cleanup()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
+        """Say how many outputs were really compared."""
         if not (self._notebooks or self._left_out_cells or self._left_out_tests):
             return
         cells = len(self._selected)
@@ -371,7 +382,8 @@ def _engine_cells(items: Iterable[pytest.Item]) -> set[pytest.Item]:
 
 def _names(source: str) -> tuple[set[str], set[str]]:
     """List the names that a cell uses and those that it gives a value."""
-    used, assigned = set(), set()
+    used: set[str] = set()
+    assigned: set[str] = set()
     try:
         tree = ast.parse(source)
     except SyntaxError:

@@ -10,7 +10,7 @@ import docker
 import docker.errors
 import tenacity
 
-from lab.naming import COURSE, short_name
+from lab.naming import COURSE, labels_of, short_name
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -76,14 +76,17 @@ def label_filters(*, chapter: str | None = None, learner: str | None = None) -> 
 
     Example:
         >>> label_filters(chapter="05-life-cycle")
-        {'label': ['course=containers-on-aws', 'chapter=05-life-cycle']}
+        {'label': ['course=containers-on-aws', 'chapter=05-life-cycle', 'learner']}
     """
-    labels = [f"course={COURSE}"]
-    if chapter is not None:
-        labels.append(f"chapter={chapter}")
-    if learner is not None:
-        labels.append(f"learner={learner}")
-    return {"label": labels}
+    # The label "learner" is what a lab puts on; "course" alone comes with the course's images,
+    # so that somebody's plain `docker run course/base:1` has it too, and is not ours to touch.
+    return {
+        "label": [
+            f"course={COURSE}",
+            "chapter" if chapter is None else f"chapter={chapter}",
+            "learner" if learner is None else f"learner={learner}",
+        ]
+    }
 
 
 def find(
@@ -100,12 +103,11 @@ def find(
     """
     filters = label_filters(chapter=chapter, learner=learner)
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
-    of_learners = {"label": [*filters["label"], "learner"]}
     return Found(
         containers=tuple(sorted(containers, key=lambda found: str(found.name))),
         networks=tuple(sorted(client.networks.list(filters=filters), key=lambda n: str(n.name))),
         volumes=tuple(sorted(client.volumes.list(filters=filters), key=lambda v: str(v.name))),
-        images=tuple(sorted(client.images.list(filters=of_learners), key=_image_name)),
+        images=tuple(sorted(client.images.list(filters=filters), key=_image_name)),
     )
 
 
@@ -147,7 +149,7 @@ def sweep(
         containers=_short_names(found.containers),
         networks=_short_names(found.networks),
         volumes=_short_names(found.volumes),
-        images=tuple(short_name(_image_name(image), _labels(image)) for image in found.images),
+        images=tuple(short_name(_image_name(image), labels_of(image)) for image in found.images),
         dry_run=dry_run,
     )
 
@@ -168,13 +170,9 @@ def _unless_gone(remove: Any, *args: Any, **options: Any) -> None:  # noqa: ANN4
         remove(*args, **options)
 
 
-def _labels(thing: Any) -> dict[str, str]:  # noqa: ANN401
-    attrs = thing.attrs
-    return attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {}
-
 
 def _short_names(things: Any) -> tuple[str, ...]:  # noqa: ANN401
-    return tuple(short_name(str(thing.name), _labels(thing)) for thing in things)
+    return tuple(short_name(str(thing.name), labels_of(thing)) for thing in things)
 
 
 def _image_name(image: Image) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import docker.errors
 
 from lab.errors import LabError
-from lab.naming import short_name
+from lab.naming import labels_of, short_name
 
 __all__ = ["Table", "Varies", "look_up", "table_of"]
 
@@ -106,7 +106,7 @@ def look_up(thing: Any, path: str) -> object:  # noqa: ANN401
         LabError: The object has no such attribute and no such path in its ``attrs``.
     """
     if path == "name":
-        labels = _labels(thing)
+        labels = labels_of(thing)
         return short_name(str(thing.name), labels)
     if "." not in path and not path[0].isupper() and hasattr(thing, path):
         return getattr(thing, path)
@@ -136,10 +136,6 @@ def _row(thing: Any, columns: Sequence[str]) -> tuple[object, ...]:  # noqa: ANN
         return tuple(look_up(thing, c) if c == "name" else GONE for c in columns)
     return tuple(look_up(thing, column) for column in columns)
 
-
-def _labels(thing: Any) -> dict[str, str]:  # noqa: ANN401
-    attrs = thing.attrs
-    return attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {}
 
 
 def _as_text(cell: object) -> str:

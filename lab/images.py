@@ -185,7 +185,7 @@ def _say_nothing(_line: str) -> None:
 
 def _inspect(client: docker.DockerClient, image: CourseImage) -> dict[str, Any] | None:
     try:
-        found: dict[str, Any] = client.api.inspect_image(image.name)
+        found: dict[str, Any] = client.images.get(image.name).attrs
     except docker.errors.ImageNotFound:
         return None
     if _labels(found).get("course") != COURSE:
@@ -308,7 +308,7 @@ def _pull(build: _Build, reference: str) -> None:
     # A pull from a registry that never answers takes the engine half a minute, so look first.
     try:
         with _timeout(build.client, _REGISTRY_SECONDS):
-            build.client.api.inspect_distribution(reference)
+            build.client.images.get_registry_data(reference)
     except docker.errors.APIError as why:
         # Not found: the pull says it better, and an engine may lack the look-up itself.
         if why.is_server_error():
@@ -336,8 +336,12 @@ class _Build:
     ) -> None:
         self.client = client
         self.image = image
-        self.say = lambda line: say(f"{image.name}: {line}")
+        self._say = say
         self.steps: set[str] = set()
+
+    def say(self, line: str) -> None:
+        """Pass on what happens, with the image's name before it."""
+        self._say(f"{self.image.name}: {line}")
 
     def run(
         self,
@@ -376,7 +380,7 @@ class _Build:
                     self.steps.add(made[1])
 
     def tidy(self) -> None:
-        """Remove what the engine keeps of this build's steps, and older editions of the images."""
+        """Remove what a cut build left, and editions of our images that lost their name."""
         removing = tenacity.Retrying(
             retry=tenacity.retry_if_result(operator.not_),
             wait=tenacity.wait_fixed(0.1),
@@ -390,7 +394,7 @@ class _Build:
         for image in self._dangling("course.key"):
             # What a learner builds on our images inherits our labels. Ours are those whose last
             # step is the engine's, setting the label.
-            if "course.key=" in self.client.api.history(image["Id"])[0]["CreatedBy"]:
+            if "course.key=" in self.client.images.get(image["Id"]).history()[0]["CreatedBy"]:
                 _remove_if_unused(self.client, image["Id"])
 
     def _dangling(self, label: str | None = None) -> list[dict[str, Any]]:

@@ -7,10 +7,11 @@ import os
 import re
 import zlib
 from dataclasses import dataclass
+from typing import Any
 
 from lab.errors import LabError
 
-__all__ = ["COURSE", "Naming", "current_learner", "fault_seed", "short_name"]
+__all__ = ["COURSE", "Naming", "current_learner", "fault_seed", "labels_of", "short_name"]
 
 COURSE = "containers-on-aws"
 _LONGEST_LEARNER = 24
@@ -102,6 +103,15 @@ class Naming:
                 next_step="Use letters, digits, '.', '-' and '_', as in lab.name('web').",
             )
         return self.prefix + short
+
+
+def labels_of(thing: Any) -> dict[str, str]:  # noqa: ANN401  # docker-py's models share no base
+    """Read the labels of a container, network, volume or image of docker-py.
+
+    The engine tells them in another place for each kind.
+    """
+    attrs = thing.attrs
+    return attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {}
 
 
 def short_name(full: str, labels: dict[str, str]) -> str:

@@ -432,14 +432,15 @@ class Setup:
             return
         stamp.unlink(missing_ok=True)
         same_place = not has or all(has.get(key) == wanted[key] for key in ("folder", "python"))
+        # What was installed while somebody pressed Ctrl-C may be half there.
+        again = [] if has else ["--reinstall"]
         if not same_place or not self._has_uv(wanted):
             self.step.say("making .venv")
             self._new_venv()
+            again = []
         lock = (self.root / "requirements.lock").read_text(encoding="utf-8")
         count = sum("==" in line and not line.startswith(" ") for line in lock.splitlines())
         self.step.say(f"installing {count} packages")
-        # What was installed while somebody pressed Ctrl-C may be half there.
-        again = [] if has else ["--reinstall"]
         self._uv("pip", "sync", "--require-hashes", *again, "requirements.lock")
         self._uv("pip", "install", "--no-deps", "--no-build-isolation", "--editable", ".")
         stamp.write_text(json.dumps(wanted), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""The end of `make lab`: runs a first container, then opens JupyterLab on the first chapter."""
+"""The end of `make lab`: shows a first container, then opens JupyterLab on the first chapter."""
 
 from __future__ import annotations
 
@@ -12,16 +12,8 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import docker.errors
-import requests
 import yaml
 from jupyter_core.paths import jupyter_runtime_dir
-from rich.console import Console
-from rich.table import Table
-
-from lab import Lab, LabError
-from lab.engine import find_engine
-from lab.naming import Naming, current_learner
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -33,21 +25,21 @@ SERVER_SECONDS = 60
 STOP_SECONDS = 15
 TAIL_LINES = 15
 
-# Addresses must come through whole, so that they can be clicked.
-console = Console(soft_wrap=True, highlight=False)
-
 
 def main() -> int:
     """Show that the engine works, and stay until JupyterLab ends."""
     # `make` passes on a polite request to end; it is answered like Ctrl-C.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        _say_what_it_took()
-        _say_first_container()
+        # Importing takes a second, in which Ctrl-C would show a traceback.
+        from first_container import say_first_container, say_what_it_took  # noqa: PLC0415
+
+        say_what_it_took(BUILD / "setup.json")
+        say_first_container()
         return _stay_with_jupyterlab(first_chapter())
     except KeyboardInterrupt:
         # JupyterLab answers Ctrl-C itself, and has ended when we come here.
-        console.print("\nStopped. Your notebooks are in learn/; `make lab` opens them again.")
+        print("\nStopped. Your notebooks are in learn/; `make lab` opens them again.")
         return 0
 
 
@@ -57,69 +49,10 @@ def first_chapter() -> str:
     return next(page for page in _pages(toc) if (ROOT / page).is_file())
 
 
-def run_first_container() -> tuple[float, dict[str, Any]]:
-    """Run one container of the course's application, ask it something, and remove it.
-
-    Returns:
-        Seconds from the request to start it until its answer was here, and the answer.
-
-    Raises:
-        LabError: There is no engine, no image, or no answer.
-        docker.errors.DockerException: The engine refuses.
-    """
-    engine = find_engine()
-    naming = Naming(chapter="start", learner=current_learner())
-    # No lock: this is no chapter that another notebook could have open.
-    lab = Lab(engine, naming, lock=None)
-    try:
-        begin = time.monotonic()
-        # docker-py's documented way to let the system choose a port, which its types do not know.
-        ports: dict[str, Any] = {"8080/tcp": ("127.0.0.1", None)}
-        web = lab.docker.containers.run(
-            "course/app:1", name=lab.name("first"), ports=ports, detach=True
-        )
-        answer: dict[str, Any] = requests.get(lab.wait_ready(web), timeout=10).json()
-        return time.monotonic() - begin, answer
-    finally:
-        lab.close()
-        engine.client.close()
-
-
 def _pages(toc: dict[str, Any]) -> Iterator[str]:
     for part in toc["parts"]:
         for chapter in part["chapters"]:
             yield f"{chapter['file']}.ipynb"
-
-
-def _say_what_it_took() -> None:
-    record = json.loads((BUILD / "setup.json").read_text())
-    table = Table("step", "what it did", "seconds", title="Before the first container")
-    table.columns[2].justify = "right"
-    for step in record["steps"]:
-        table.add_row(step["name"], step["what"], f"{step['seconds']:.1f}")
-    total = sum(step["seconds"] for step in record["steps"])
-    table.add_row("", "together", f"{total:.1f}", style="bold")
-    Console().print(table)
-
-
-def _say_first_container() -> None:
-    if os.environ.get("ENGINE") == "none":
-        console.print("Without an engine no container runs; the stored outputs are there to read.")
-        return
-    try:
-        seconds, answer = run_first_container()
-    except (LabError, docker.errors.DockerException, requests.RequestException) as error:
-        console.print(f"The first container did not work. {error}", markup=False)
-        console.print(
-            "`.venv/bin/lab doctor` looks closer. What works all the same: the stored outputs "
-            "in the notebooks, the diagrams and questions, and the book of `make site`."
-        )
-        return
-    console.print(
-        f"Your first container took {seconds * 1000:.0f} ms from start to answer. "
-        f"It said {json.dumps(answer)}, and it is gone again.",
-        markup=False,
-    )
 
 
 def _stay_with_jupyterlab(chapter: str) -> int:
@@ -129,7 +62,7 @@ def _stay_with_jupyterlab(chapter: str) -> int:
         # Any free port, so that nothing has to be free.
         "--ServerApp.port=0",
         f"--ServerApp.root_dir={LEARN}",
-        "--ServerApp.open_browser=False",
+        "--no-browser",
         # Ctrl-C ends it without a question.
         "--ServerApp.answer_yes=True",
         # A shell that reads the system's profile would lose `.venv` from its PATH.
@@ -141,7 +74,7 @@ def _stay_with_jupyterlab(chapter: str) -> int:
     ]
     if os.geteuid() == 0:
         options.append("--allow-root")
-        console.print(
+        print(
             "JupyterLab refuses to be started by root, because whoever gets in is root, too. "
             "Here it is let: it listens on 127.0.0.1 only, and asks for a token."
         )
@@ -164,11 +97,11 @@ def _stay_with_jupyterlab(chapter: str) -> int:
     # Ended by Ctrl-C it says 0, too; here it was not, so it ended by itself.
     code = server.returncode if address else 1
     if code == 0:
-        console.print("JupyterLab has ended. `make lab` opens it again.")
+        print("JupyterLab has ended. `make lab` opens it again.")
     else:
         tail = "\n".join(log.read_text(errors="replace").splitlines()[-TAIL_LINES:])
-        console.print(f"JupyterLab did not start or broke off.\n{tail}", markup=False)
-        console.print(f"Next: read {log}, then type `make lab` again.")
+        print(f"JupyterLab did not start or broke off.\n{tail}")
+        print(f"Next: read {log}, then type `make lab` again.")
     return code
 
 
@@ -193,10 +126,10 @@ def _open(address: dict[str, Any], chapter: str) -> None:
         os.environ.get(name) for name in ("DISPLAY", "WAYLAND_DISPLAY")
     )
     if has_display and webbrowser.open(url):
-        console.print(f"JupyterLab opens {chapter} in your browser. Its address:\n\n  {url}\n")
+        print(f"JupyterLab opens {chapter} in your browser. Its address:\n\n  {url}\n")
     else:
-        console.print(f"JupyterLab is ready. Open this address in a browser:\n\n  {url}\n")
-    console.print("Ctrl-C here stops it.")
+        print(f"JupyterLab is ready. Open this address in a browser:\n\n  {url}\n")
+    print("Ctrl-C here stops it.", flush=True)
 
 
 def _end(server: subprocess.Popen[bytes]) -> None:

@@ -63,7 +63,8 @@ INKS = """() => {
   }
   for (const head of root.querySelectorAll("svg path.head")) {
     const area = head.getBoundingClientRect();
-    inks.push(["head", getComputedStyle(head).fill, behind(area.x, area.y, null), 3]);
+    inks.push(["head", getComputedStyle(head).fill,
+      behind(area.x + area.width / 2, area.y + area.height / 2, null), 3]);
   }
   for (const box of boxes) {
     const style = getComputedStyle(box);
@@ -176,7 +177,7 @@ def test_a_key_press_walks_the_diagram(open_page: Callable[..., Page], said: lis
     for key in ("ArrowDown", "ArrowRight", "ArrowRight", "Enter"):
         page.keyboard.press(key)
     assert said_of(page).startswith("stop → exited (137)")
-    assert page.locator(".node.current").inner_text().strip() == "exited (137)"
+    assert (page.locator(".node.current").text_content() or "").strip() == "exited (137)"
     assert button(page, "stop").evaluate("element => element === document.activeElement")
     outline = button(page, "stop").evaluate("element => getComputedStyle(element).outlineWidth")
     assert outline == "3px"

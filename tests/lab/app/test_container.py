@@ -116,29 +116,26 @@ def test_it_answers_within_a_second_as_a_user_that_is_not_root(start: Start) -> 
     assert lines(web) == ["version 1 starts", "listens on port 8080", "GET / 200"]
 
 
-def test_the_engine_sees_its_health(start: Start) -> None:
-    web = start("web")
-    assert wait_for_health(web, "healthy")[-1]["Output"] == "ok\n"
+def test_the_engine_sees_its_health_and_a_stop_ends_it_cleanly_even_while_it_hangs(
+    start: Start,
+) -> None:
+    failing, hanging = start("failing"), start("hanging")
+    for web in (failing, hanging):
+        assert wait_for_health(web, "healthy")[-1]["Output"] == "ok\n"
 
-    ask(web, "POST /unhealthy")
-    assert "503" in wait_for_health(web, "unhealthy")[-1]["Output"]
-
-    ask(web, "POST /healthy")
-    wait_for_health(web, "healthy")
-
-
-def test_a_hang_makes_it_unhealthy_and_a_stop_still_ends_it_cleanly(start: Start) -> None:
-    web = start("web")
-    wait_until_it_answers(web)
-    ask(web, "POST /hang")
-    wait_for_health(web, "unhealthy")
+    ask(failing, "POST /unhealthy")
+    ask(hanging, "POST /hang")
+    assert "503" in wait_for_health(failing, "unhealthy")[-1]["Output"]
+    wait_for_health(hanging, "unhealthy")
 
     begin = time.monotonic()
-    web.stop(timeout=10)
-
+    hanging.stop(timeout=10)
     assert time.monotonic() - begin < 5
-    assert exit_code(web) == 0
-    assert lines(web)[-1] == "stopping"
+    assert exit_code(hanging) == 0
+    assert lines(hanging)[-1] == "stopping"
+
+    ask(failing, "POST /healthy")
+    wait_for_health(failing, "healthy")
 
 
 def test_a_leak_beyond_the_memory_limit_ends_with_137(start: Start) -> None:
