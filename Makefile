@@ -42,8 +42,8 @@ ifeq ($(ONLY),)
 	@.venv/bin/pytest
 else
 	$(setup) $(engine) $(images)
-	@$(python) tools/notebooks.py check $(only)
 	@.venv/bin/pytest $(notebooks) $(checks)
+	@$(python) tools/notebooks.py check $(only)
 endif
 
 site: ## build the book to read into _build/html; needs no engine

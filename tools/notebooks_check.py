@@ -19,7 +19,6 @@ from notebooks_form import (
 )
 from notebooks_measure import CELL, before_you_start
 from notebooks_plain import Pages, directives_left, plain_markdown
-from notebooks_student import learner_copy
 
 from facts import load_chapters, load_measured
 from lab import LabError, checks
@@ -416,9 +415,6 @@ def _check_solutions(page: _Page) -> Iterator[Finding]:
             )
     if solving:
         yield page.says("its last solution does not end", "add solution-end")
-    copy = learner_copy(page.notebook, page.name, Pages())
-    if any(cell.outputs for cell in code_cells(copy)):
-        yield page.says("its learner's copy holds outputs", "mend tools/notebooks_student.py")
 
 
 def _order(root: Path) -> list[tuple[str, str]]:

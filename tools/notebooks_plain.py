@@ -145,5 +145,9 @@ def _directive(opening: re.Match[str], body: list[str], page: str, pages: Pages)
 def _markdown_of(path: Path) -> str:
     if path.suffix == ".md":
         return path.read_text(encoding="utf-8")
-    notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    try:
+        notebook = nbformat.reads(path.read_text(encoding="utf-8"), as_version=4)
+    except nbformat.reader.NotJSONError:
+        # It has no headings to refer to; what is wrong with it, `check` says.
+        return ""
     return "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")

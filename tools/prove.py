@@ -10,6 +10,7 @@ import io
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -61,20 +62,27 @@ class Round:
     failures: list[str] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class Run:
+    """One pytest that runs now, and where it says what."""
+
+    process: subprocess.Popen[bytes]
+    output: Path
+    notebooks: Sequence[str]
+
+
 @dataclass
 class Prover:
-    """Runs notebooks as learners of its own, whom nobody else can be.
+    """Runs notebooks by pytest, each time as a new learner in a folder of that learner's own.
 
     Attributes:
-        client: The engine, without the course's labels.
-        state: A folder for progress and locks, so that nobody's own progress is touched.
+        folder: Where the folders are made. In the repository itself several runs would
+            write the same ``_build/measured.json``, and what they measure is no guide.
         rounds: What was found so far.
     """
 
-    client: docker.DockerClient
-    state: Path
+    folder: Path
     rounds: list[Round] = field(default_factory=list)
-    _me: str = field(default_factory=lambda: f"prove-{os.getpid()}")
 
     @contextmanager
     def round(self, claim: str) -> Iterator[Round]:
@@ -90,68 +98,45 @@ class Prover:
     def in_turn(self, found: Round, *orders: Sequence[Path]) -> None:
         """Run notebooks in each of some orders, one run after another."""
         for order in orders:
-            found.runs += 1
-            with self._learner(1, order) as run:
-                self._look_at(found, run, 1, order)
+            with self._run(found, order) as run:
+                _look_at(found, run)
 
     def side_by_side(self, found: Round, notebooks: Sequence[Path], learners: int) -> None:
         """Let several learners run the same notebooks at the same time, on one engine."""
         with ExitStack() as stack:
-            runs = [
-                stack.enter_context(self._learner(number, notebooks))
-                for number in range(1, learners + 1)
-            ]
-            for number, run in enumerate(runs, start=1):
-                found.runs += 1
-                self._look_at(found, run, number, notebooks)
+            runs = [stack.enter_context(self._run(found, notebooks)) for _ in range(learners)]
+            for run in runs:
+                _look_at(found, run)
 
     @contextmanager
-    def _learner(self, number: int, notebooks: Sequence[Path]) -> Iterator[subprocess.Popen[str]]:
-        environment = {
-            **os.environ,
-            "COURSE_LEARNER": self._name(number),
-            # Each fault is what its stored output shows.
-            "COURSE_SEED": os.environ.get("COURSE_SEED", "1"),
-            "COURSE_STATE_DIR": str(self.state),
-        }
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
-        # In a file: a pipe that nobody reads yet would stop the run when it is full.
-        with tempfile.TemporaryFile("w+") as output:
-            run = subprocess.Popen(
-                [*command, *map(str, notebooks)],
-                cwd=ROOT,
+    def _run(self, found: Round, notebooks: Sequence[Path]) -> Iterator[Run]:
+        """Start pytest, which makes up a learner for itself, and end it in any case."""
+        found.runs += 1
+        clone = Path(tempfile.mkdtemp(dir=self.folder))
+        for name in ("chapters", "exercises"):
+            shutil.copytree(ROOT / name, clone / name)
+        for name in ("conftest.py", "nbval.cfg", "pyproject.toml"):
+            shutil.copy(ROOT / name, clone)
+        names = [str(path.relative_to(ROOT)) for path in notebooks]
+        # What is not to be proved is no reason to leave cells out.
+        environment = {name: value for name, value in os.environ.items() if name != "ENGINE"}
+        # Into a file: a pipe that nobody reads yet would stop the run when it is full.
+        output = clone / "output"
+        with output.open("wb") as file:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "pytest", "-q", *names],
+                cwd=clone,
                 env=environment,
                 stdin=subprocess.DEVNULL,
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                text=True,
+                stdout=file,
+                stderr=file,
             )
-            run.stdout = output
-            try:
-                yield run
-            finally:
-                if run.poll() is None:
-                    run.terminate()
-                    run.wait()
-
-    def _look_at(
-        self, found: Round, run: subprocess.Popen[str], number: int, notebooks: Sequence[Path]
-    ) -> None:
-        code = run.wait()
-        assert run.stdout is not None  # noqa: S101  # it was set above
-        run.stdout.seek(0)
-        lines = run.stdout.read().splitlines()
-        who = f"{self._name(number)}: {' '.join(_short(path) for path in notebooks)}"
-        if code != 0:
-            tail = "\n".join(lines[-TAIL_LINES:])
-            found.failures.append(f"{who}: pytest ended with {code}\n{tail}")
-        left = _names(cleaning.find(self.client, learner=self._name(number)))
-        if left:
-            found.failures.append(f"{who}: left behind {', '.join(left)}")
-            cleaning.sweep(self.client, chapter=None, learner=self._name(number))
-
-    def _name(self, number: int) -> str:
-        return f"{self._me}-{number}"
+        try:
+            yield Run(process, output, names)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
 
 
 class Foreign:
@@ -259,10 +244,11 @@ def _prove(only: str | None, seed: int, learners: int) -> bool:
     client = engine.client
     console.print(f"{len(notebooks)} notebooks on {engine.describe()}")
     foreign = Foreign(client)
-    with tempfile.TemporaryDirectory() as state, ExitStack() as stack:
+    with tempfile.TemporaryDirectory(prefix="prove-") as folder, ExitStack() as stack:
         stack.callback(client.close)
         stack.callback(foreign.remove)
-        prover = Prover(client, Path(state))
+        prover = Prover(Path(folder))
+        labelled = _labelled(client)
         foreign.make()
         before = foreign.look()
         for notebook in notebooks:
@@ -276,10 +262,21 @@ def _prove(only: str | None, seed: int, learners: int) -> bool:
                 prover.in_turn(found, random.Random(seed).sample(notebooks, len(notebooks)))  # noqa: S311
         with prover.round(f"{learners} learners at once on one engine") as found:
             prover.side_by_side(found, notebooks, learners)
+        with prover.round("nothing that carries the course's labels is left") as found:
+            found.failures += sorted(_labelled(client) - labelled)
         with prover.round("what the course did not make is as it was") as found:
             found.failures += _differences(before, foreign.look())
     _report(prover.rounds)
     return any(round_.failures for round_ in prover.rounds)
+
+
+def _look_at(found: Round, run: Run) -> None:
+    code = run.process.wait()
+    if code != 0:
+        said = run.output.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        found.failures.append(
+            "\n".join([f"{' '.join(run.notebooks)}: pytest ended with {code}", *said])
+        )
 
 
 def _report(rounds: Sequence[Round]) -> None:
@@ -314,9 +311,12 @@ def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> str:
     return hashlib.sha256(file.read()).hexdigest() if file else ""
 
 
-def _names(found: cleaning.Found) -> list[str]:
+def _labelled(client: docker.DockerClient) -> set[str]:
+    """List what the learners of tests have on the engine; a person's own is not looked at."""
+    found = cleaning.find(client)
     things = (*found.containers, *found.networks, *found.volumes, *found.images)
-    return [str(getattr(thing, "name", None) or thing.id) for thing in things]
+    described = {f"{thing!r} {json.dumps(thing.attrs, sort_keys=True)}" for thing in things}
+    return {text for text in described if '"learner": "pytest-' in text}
 
 
 def _short(notebook: Path) -> str:

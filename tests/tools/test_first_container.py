@@ -1,22 +1,16 @@
 from __future__ import annotations
 
-import importlib.util
 import json
-from pathlib import Path
+from typing import TYPE_CHECKING
 
+import first_container
 import pytest
 
 from lab import cleaning
 from lab.engine import find_engine
 
-ROOT = Path(__file__).resolve().parents[2]
-SPEC = importlib.util.spec_from_file_location(
-    "first_container", ROOT / "tools" / "first_container.py"
-)
-assert SPEC is not None
-assert SPEC.loader is not None
-first_container = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(first_container)
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 @pytest.mark.engine

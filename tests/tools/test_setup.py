@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import dataclasses
-import importlib.util
 import json
 import os
 import socketserver
@@ -9,21 +8,15 @@ import sys
 import threading
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
+import setup
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ROOT = Path(__file__).resolve().parents[2]
-SPEC = importlib.util.spec_from_file_location("course_setup", ROOT / "tools" / "setup.py")
-assert SPEC is not None
-assert SPEC.loader is not None
-setup = importlib.util.module_from_spec(SPEC)
-sys.modules[SPEC.name] = setup
-SPEC.loader.exec_module(setup)
-
 DEBIAN = 'PRETTY_NAME="Debian GNU/Linux 12 (bookworm)"\nID=debian\nVERSION_ID="12"\n'
 UBUNTU = 'NAME="Ubuntu"\nID=ubuntu\nID_LIKE=debian\n'
 MINT = 'ID=linuxmint\nID_LIKE="ubuntu debian"\n'
@@ -53,7 +46,7 @@ MACHINE = setup.Machine(system="linux", distribution="debian", is_root=False, py
 
 
 @pytest.fixture
-def doors(tmp_path: Path) -> Any:
+def doors(tmp_path: Path) -> setup.Setup:
     (tmp_path / "requirements.lock").write_text(LOCK)
     (tmp_path / "pyproject.toml").write_text(PROJECT.format(dependency="anyio", length=100))
     made = setup.Setup(tmp_path, ["venv"])
@@ -136,13 +129,13 @@ def test_the_lock_of_the_course_lists_uv() -> None:
     assert "--hash=" in setup.lock_entry((ROOT / "requirements.lock").read_text(), "uv")
 
 
-def test_stamp_stays_when_nothing_that_matters_changes(doors: Any, tmp_path: Path) -> None:
+def test_stamp_stays_when_nothing_that_matters_changes(doors: setup.Setup, tmp_path: Path) -> None:
     before = doors.venv_stamp()
     (tmp_path / "pyproject.toml").write_text(PROJECT.format(dependency="anyio", length=80))
     assert doors.venv_stamp() == before
 
 
-def test_stamp_changes_with_lock_dependency_and_python(doors: Any, tmp_path: Path) -> None:
+def test_stamp_changes_with_lock_dependency_and_python(doors: setup.Setup, tmp_path: Path) -> None:
     stamps = [doors.venv_stamp()]
     (tmp_path / "requirements.lock").write_text(LOCK.replace("aa", "ff"))
     stamps.append(doors.venv_stamp())
@@ -153,7 +146,7 @@ def test_stamp_changes_with_lock_dependency_and_python(doors: Any, tmp_path: Pat
     assert len({json.dumps(stamp) for stamp in stamps}) == len(stamps)
 
 
-def test_environment_that_is_still_good_is_left_alone(doors: Any, tmp_path: Path) -> None:
+def test_environment_that_is_still_good_is_left_alone(doors: setup.Setup, tmp_path: Path) -> None:
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").symlink_to(sys.executable)
     stamp = tmp_path / ".venv" / "stamp.json"
@@ -163,14 +156,14 @@ def test_environment_that_is_still_good_is_left_alone(doors: Any, tmp_path: Path
     assert stamp.exists()
 
 
-def test_environment_whose_python_is_gone_is_not_good(doors: Any, tmp_path: Path) -> None:
+def test_environment_whose_python_is_gone_is_not_good(doors: setup.Setup, tmp_path: Path) -> None:
     (tmp_path / ".venv" / "bin").mkdir(parents=True)
     (tmp_path / ".venv" / "bin" / "python").symlink_to(tmp_path / "gone")
     assert not doors._has_python()
 
 
 def test_missing_packages_are_only_those_that_the_steps_need(
-    doors: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    doors: setup.Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     for name in ("CHROMIUM", "DOCKER_HOST", "DOCKER_CONTEXT"):
@@ -200,19 +193,19 @@ def test_a_file_that_was_cut_off_says_nothing(tmp_path: Path) -> None:
     assert setup.read_json(tmp_path / "none.json") == {}
 
 
-def test_program_that_fails_shows_its_last_words(doors: Any) -> None:
+def test_program_that_fails_shows_its_last_words(doors: setup.Setup) -> None:
     with pytest.raises(setup.SetupError) as failure:
         doors._run(["sh", "-c", "echo first; echo last words >&2; exit 3"], "It failed.")
     assert "last words" in failure.value.tail
     assert "same command again" in failure.value.next_step
 
 
-def test_program_that_is_not_there_is_named(doors: Any) -> None:
+def test_program_that_is_not_there_is_named(doors: setup.Setup) -> None:
     with pytest.raises(setup.SetupError, match="no-such-program"):
         doors._run(["no-such-program"], "It failed.")
 
 
-def test_program_gets_nothing_to_read(doors: Any) -> None:
+def test_program_gets_nothing_to_read(doors: setup.Setup) -> None:
     doors._run(["cat"], "cat waited for somebody who types.")
 
 

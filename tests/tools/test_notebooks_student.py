@@ -1,0 +1,157 @@
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import pytest
+from notebooks_form import ROOT, find_notebooks
+from notebooks_plain import Pages, plain_markdown
+from notebooks_student import give_copies
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+EXERCISES = "exercises/05-life-cycle.ipynb"
+CHAPTER = "chapters/05-life-cycle.ipynb"
+
+
+def read(path: Path) -> Any:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def cells(path: Path, kind: str) -> list[str]:
+    return [cell.source for cell in read(path).cells if cell.cell_type == kind]
+
+
+def test_no_solution_and_no_output_survives(house: Any, tmp_path: Path) -> None:
+    give_copies(house.root, tmp_path / "learn")
+    copy = tmp_path / "learn" / EXERCISES
+    assert "secret" not in copy.read_text()
+    assert "solution-start" not in copy.read_text()
+    for cell in read(copy).cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+
+
+def test_the_course_s_own_solutions_do_not_survive(tmp_path: Path) -> None:
+    give_copies(ROOT, tmp_path)
+    for path in find_notebooks(ROOT):
+        if path.parent.name != "exercises":
+            continue
+        copy = read(tmp_path / "exercises" / path.name)
+        left = {line.strip() for cell in copy.cells for line in cell.source.split("\n")}
+        assert not any(cell.get("outputs") for cell in copy.cells)
+        for cell in read(path).cells:
+            if "solution" in cell.metadata.get("tags", []):
+                lines = {line.strip() for line in cell.source.split("\n")} - {""}
+                assert not lines & left
+
+
+def test_one_empty_cell_stands_in_the_place_of_each_solution(house: Any, tmp_path: Path) -> None:
+    give_copies(house.root, tmp_path / "learn")
+    code = cells(tmp_path / "learn" / EXERCISES, "code")
+    assert code.count("# Your turn") == 5
+    assert code[1:3] == ["# Your turn", 'lab.check("05.1")']
+
+
+def test_the_problems_are_read_as_plain_markdown(house: Any, tmp_path: Path) -> None:
+    give_copies(house.root, tmp_path / "learn")
+    prose = cells(tmp_path / "learn" / EXERCISES, "markdown")
+    assert prose[0] == "# Exercises: life cycle"
+    assert prose[1] == (
+        "## Exercise 05.1: Four containers, four states\n\n"
+        "*About 5 minutes.*\nThe problem of 05.1."
+    )
+
+
+def test_a_chapter_keeps_its_outputs(house: Any, tmp_path: Path) -> None:
+    give_copies(house.root, tmp_path / "learn")
+    chapter = read(tmp_path / "learn" / CHAPTER)
+    assert next(cell for cell in chapter.cells if cell.id == "one").outputs
+    assert "{note}" not in "\n".join(cell.source for cell in chapter.cells)
+
+
+def test_the_copies_of_the_course_show_no_raw_directive_or_role(tmp_path: Path) -> None:
+    give_copies(ROOT, tmp_path)
+    for path in [*tmp_path.rglob("*.ipynb"), *tmp_path.rglob("*.md")]:
+        prose = path.read_text() if path.suffix == ".md" else "\n".join(cells(path, "markdown"))
+        assert not re.search(r"^(```|:::)\{|\{[\w:-]+\}`|^\([\w-]+\)=", prose, re.MULTILINE)
+
+
+def test_a_changed_copy_is_never_overwritten(house: Any, tmp_path: Path) -> None:
+    learn = tmp_path / "learn"
+    assert sorted(give_copies(house.root, learn).made) == [CHAPTER, "chapters/setup.md", EXERCISES]
+    mine = (learn / EXERCISES).read_text().replace("# Your turn", "my_own_work = 1")
+    (learn / EXERCISES).write_text(mine)
+
+    again = give_copies(house.root, learn)
+    assert (again.made, again.renewed, again.kept) == ([], [], [])
+
+    house.edit_cell("one", lambda cell: cell.__setitem__("source", "1 + 1  # new"))
+    house.edit_cell("title", lambda cell: cell.__setitem__("source", cell.source + "\n\nNew."))
+    house.edit(
+        house.exercises, lambda notebook: notebook.cells[0].__setitem__("source", "# New edition")
+    )
+    updated = give_copies(house.root, learn)
+    assert (updated.renewed, updated.kept) == ([CHAPTER], [EXERCISES])
+    assert (learn / EXERCISES).read_text() == mine
+    assert "1 + 1  # new" in (learn / CHAPTER).read_text()
+
+
+def test_the_new_edition_is_to_be_had_beside_the_changed_copy(house: Any, tmp_path: Path) -> None:
+    learn = tmp_path / "learn"
+    give_copies(house.root, learn)
+    (learn / EXERCISES).write_text("mine")
+    given = give_copies(house.root, learn, fresh=True)
+    assert given.beside == ["exercises/05-life-cycle.new.ipynb"]
+    assert (learn / EXERCISES).read_text() == "mine"
+    assert cells(learn / "exercises" / "05-life-cycle.new.ipynb", "code")
+
+
+def test_a_lost_list_of_what_was_given_overwrites_nothing(house: Any, tmp_path: Path) -> None:
+    learn = tmp_path / "learn"
+    give_copies(house.root, learn)
+    (learn / ".given.json").unlink()
+    (learn / EXERCISES).write_text("mine")
+    give_copies(house.root, learn)
+    assert (learn / EXERCISES).read_text() == "mine"
+
+
+@pytest.mark.parametrize(
+    ("myst", "plain"),
+    [
+        ("(ch-x)=\n# Title", "# Title"),
+        ("{ref}`the start <setup>`", "[the start](setup.md)"),
+        ("{ref}`setup`", "[Set-up](setup.md)"),
+        ("{doc}`setup`", "[Set-up](setup.md)"),
+        ("{doc}`there <setup>`", "[there](setup.md)"),
+        ("{doc}`../exercises/05-life-cycle`", "[Exercises](../exercises/05-life-cycle.ipynb)"),
+        ("[](#ex-life-cycle)", "[Exercises](../exercises/05-life-cycle.ipynb)"),
+        ("[](setup.md)", "[Set-up](setup.md)"),
+        ("[here](setup.md)", "[here](setup.md)"),
+        ("a {term}`volume`", "a volume"),
+        ("{term}`volumes <volume>`", "volumes"),
+        ("{ref}`nowhere`", "nowhere"),
+        ("`{ref}` is code", "`{ref}` is code"),
+        ("```{note}\nTake care.\n```", "> **Note**\n>\n> Take care."),
+        (
+            ":::{admonition} On a Mac\n:class: dropdown\n\nIt is {ref}`setup`.\n:::",
+            "> **On a Mac**\n>\n> It is [Set-up](setup.md).",
+        ),
+        ("```{code-block} python\n:caption: x\n1 + 1\n```", "```python\n1 + 1\n```"),
+        ("```python\n(x)=\n```", "```python\n(x)=\n```"),
+        ("````{note}\n```\ncode\n```\n````", "> **Note**\n>\n> ```\n> code\n> ```"),
+    ],
+)
+def test_myst_becomes_plain_markdown(myst: str, plain: str) -> None:
+    pages = Pages(
+        titles={"chapters/setup.md": "Set-up", "exercises/05-life-cycle.ipynb": "Exercises"},
+        labels={
+            "setup": ("chapters/setup.md", "Set-up"),
+            "ex-life-cycle": ("exercises/05-life-cycle.ipynb", "Exercises"),
+        },
+    )
+    assert plain_markdown(myst, "chapters/05-life-cycle.ipynb", pages) == plain
