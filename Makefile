@@ -39,7 +39,7 @@ lab: ## set everything up, run a first container, open JupyterLab on the first c
 test: ## lint, unit tests, all notebooks, the site in a browser; ONLY=05 is one chapter
 ifeq ($(ONLY),)
 	$(setup) $(engine) browser $(images)
-	@.venv/bin/pytest
+	@CHROMIUM="$$(cat _build/browser)" .venv/bin/pytest
 else
 	$(setup) $(engine) $(images)
 	@.venv/bin/pytest $(notebooks) $(checks)

@@ -381,24 +381,27 @@ def _engine_cells(items: Iterable[pytest.Item]) -> set[pytest.Item]:
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:
-    """List the names that a cell uses and those that it gives a value."""
+    """List the names that a cell takes from elsewhere, and those that it gives a value."""
     used: set[str] = set()
     assigned: set[str] = set()
     try:
-        tree = ast.parse(source)
+        statements = ast.parse(source).body
     except SyntaxError:
         # The lesson itself, where a cell shows one.
         return used, assigned
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Name):
-            (used if isinstance(node.ctx, ast.Load) else assigned).add(node.id)
-        elif isinstance(node, ast.FunctionDef | ast.ClassDef):
-            assigned.add(node.name)
-        elif isinstance(node, ast.alias):
-            name = (node.asname or node.name).partition(".")[0]
-            assigned.add(name)
-            if name == "open_lab":
-                used.add(name)
+    for statement in statements:
+        nodes = list(ast.walk(statement))
+        loaded = {n.id for n in nodes if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Load)}
+        used |= loaded - assigned
+        for node in nodes:
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+                assigned.add(node.id)
+            elif isinstance(node, ast.FunctionDef | ast.ClassDef):
+                assigned.add(node.name)
+            elif isinstance(node, ast.alias):
+                assigned.add((node.asname or node.name).partition(".")[0])
+                if node.name == "open_lab":
+                    used.add("open_lab")
     return used, assigned
 
 

@@ -170,7 +170,6 @@ def _unless_gone(remove: Any, *args: Any, **options: Any) -> None:  # noqa: ANN4
         remove(*args, **options)
 
 
-
 def _short_names(things: Any) -> tuple[str, ...]:  # noqa: ANN401
     return tuple(short_name(str(thing.name), labels_of(thing)) for thing in things)
 

@@ -36,12 +36,12 @@ class LabelledAPIClient(docker.APIClient):
         """
         config["Labels"] = {**(config.get("Labels") or {}), **self.naming.labels}
         try:
-            return super().create_container_from_config(config, name, platform)
+            return self._create(config, name, platform)
         except docker.errors.APIError as refusal:
             if name is None or "already in use by container" not in str(refusal.explanation):
                 raise
             self._remove_own_container(name)
-        return super().create_container_from_config(config, name, platform)
+        return self._create(config, name, platform)
 
     def create_network(self, name: str, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401
         """See ``docker.APIClient.create_network``."""
@@ -62,6 +62,14 @@ class LabelledAPIClient(docker.APIClient):
         """See ``docker.APIClient.build``."""
         options["labels"] = {**(options.get("labels") or {}), **self.naming.labels}
         return super().build(*args, **options)
+
+    def _create(
+        self, config: dict[str, Any], name: str | None, platform: str | None
+    ) -> dict[str, Any]:
+        # The types of docker-py leave this method out.
+        create = super().create_container_from_config
+        created: dict[str, Any] = create(config, name, platform)  # type: ignore[no-untyped-call]
+        return created
 
     def _remove_own_container(self, name: str) -> None:
         try:

@@ -137,7 +137,6 @@ def _row(thing: Any, columns: Sequence[str]) -> tuple[object, ...]:  # noqa: ANN
     return tuple(look_up(thing, column) for column in columns)
 
 
-
 def _as_text(cell: object) -> str:
     if isinstance(cell, list | tuple):
         return ", ".join(map(str, cell))

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
 LEARNERS = 8
-TAIL_LINES = 40
+SHOWN_LINES = 60
 # Not the course's label: what carries it must survive whatever the course does.
 FOREIGN = "prove.foreign"
 
@@ -124,7 +124,7 @@ class Prover:
         output = clone / "output"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", "-q", *names],
+                [sys.executable, "-m", "pytest", "-q", "--color=no", *names],
                 cwd=clone,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -273,9 +273,12 @@ def _prove(only: str | None, seed: int, learners: int) -> bool:
 def _look_at(found: Round, run: Run) -> None:
     code = run.process.wait()
     if code != 0:
-        said = run.output.read_text(errors="replace").splitlines()[-TAIL_LINES:]
+        said = run.output.read_text(errors="replace").splitlines()
+        # The first cell that fails is the one to read: later ones often follow from it.
+        first = next((n for n, line in enumerate(said) if "= FAILURES =" in line), 0)
+        shown = said[first : first + SHOWN_LINES]
         found.failures.append(
-            "\n".join([f"{' '.join(run.notebooks)}: pytest ended with {code}", *said])
+            "\n".join([f"{' '.join(run.notebooks)}: pytest ended with {code}", *shown])
         )
 
 

@@ -639,6 +639,8 @@ class Setup:
                 "again. If it is in an unusual place, name it with CHROMIUM=/path/to/it.",
             )
         self.step.say(path)
+        # For `make test`, which tells the tests.
+        (self.build / "browser").write_text(path, encoding="utf-8")
 
     # --- running programs --------------------------------------------------------------------
 

@@ -28,14 +28,21 @@ def main(
             "No Binder button: the repository's public address is not known.\n"
             "Next: git remote add origin https://…, or make site REPOSITORY=https://…"
         )
-    book = [Path(sys.executable).with_name("jupyter-book"), "build", ROOT, "--path-output", into]
+    book = Path(sys.executable).with_name("jupyter-book")
     strict = ["-W", "-n", "--keep-going", "--all", "--quiet"]
     site = into / "_build" / "html"
     # Sphinx leaves behind pages that are no longer in the table of contents.
     shutil.rmtree(site, ignore_errors=True)
-    built = subprocess.run([*book, *strict], env={**os.environ, "REPOSITORY": address}, check=False)
+    built = subprocess.run(
+        [book, "build", ROOT, "--path-output", into, *strict],
+        env={**os.environ, "REPOSITORY": address},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        check=False,
+    )
     if built.returncode:
-        print("The site has faults: see the warnings above.")
+        print(built.stdout, "The site has faults: see the warnings above.", sep="\n")
         raise typer.Exit(1)
     _add_notebooks(site)
     print(
@@ -47,9 +54,12 @@ def main(
 
 def _add_notebooks(site: Path) -> None:
     """Offers what `make lab` gives: exercises without their solutions."""
-    student = [sys.executable, ROOT / "tools" / "notebooks.py", "student"]
     with tempfile.TemporaryDirectory() as copies:
-        subprocess.run([*student, "--into", copies], stdout=subprocess.DEVNULL, check=True)
+        subprocess.run(
+            [sys.executable, ROOT / "tools" / "notebooks.py", "student", "--into", copies],
+            stdout=subprocess.DEVNULL,
+            check=True,
+        )
         for notebook in Path(copies).glob("*/*.ipynb"):
             offered = site / "notebooks" / notebook.relative_to(copies)
             offered.parent.mkdir(parents=True, exist_ok=True)

@@ -103,9 +103,9 @@ class FoldDropdowns(SphinxPostTransform):
     default_priority = 400  # after sphinx-exercise has set the titles
     formats = ("html",)
 
-    def run(self, **_: Any) -> None:
+    def run(self, **_: object) -> None:
         """Replaces each of them."""
-        for node in list(self.document.findall(nodes.Admonition)):
+        for node in list(self.document.findall(lambda node: isinstance(node, nodes.Admonition))):
             box = cast("nodes.Element", node)
             if "dropdown" not in box["classes"]:
                 continue
@@ -191,8 +191,7 @@ def _set_scripts(
     context["script_files"].clear()
     for file in files:
         # The search page's own scripts, written into its template, need these at once.
-        method = {} if page == "search" else {"loading_method": "defer"}
-        app.add_js_file(file, **method)
+        app.add_js_file(file, loading_method=None if page == "search" else "defer")
     if has_widget:
         app.add_js_file("host.js", type="module")
 

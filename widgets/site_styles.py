@@ -8,8 +8,8 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-import tinycss2
-import tinycss2.ast
+import tinycss2  # type: ignore[import-untyped]  # it has no types
+import tinycss2.ast  # type: ignore[import-untyped]
 
 __all__ = ["BUNDLE", "SHEETS", "bundle", "keep_used", "vocabulary"]
 
@@ -82,9 +82,7 @@ def _used(rules: Iterable[tinycss2.ast.Node], words: frozenset[str]) -> Iterator
             if prelude:
                 yield f"{prelude}{{{tinycss2.serialize(rule.content).strip()}}}"
         elif rule.type == "at-rule" and rule.lower_at_keyword in {"media", "supports"}:
-            inner = tinycss2.parse_rule_list(
-                rule.content, skip_comments=True, skip_whitespace=True
-            )
+            inner = tinycss2.parse_rule_list(rule.content, skip_comments=True, skip_whitespace=True)
             body = "".join(_used(inner, words))
             if body:
                 condition = tinycss2.serialize(rule.prelude).strip()

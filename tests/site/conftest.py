@@ -1,13 +1,13 @@
 import gzip
 import http.server
 import mimetypes
-import os
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -20,14 +20,14 @@ from playwright.sync_api import (
     CDPSession,
     Locator,
     Page,
-    sync_playwright,
+    Route,
 )
 
 ROOT = Path(__file__).parents[2]
 REPOSITORY = "https://github.com/someone/a-fork"
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 COMPRESSED = {".html", ".js", ".css", ".svg", ".ipynb"}
 Theme = Literal["light", "dark"]
+PATIENCE_MS = 20_000  # a busy machine is no fault of the page
 BUDGETS: pytest.StashKey[list[str]] = pytest.StashKey()
 
 OBSERVE = """
@@ -49,7 +49,7 @@ class Visit:
     foreign: list[str] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     bytes_by_kind: dict[str, int] = field(default_factory=dict)
-    widgets: dict[str, str] = field(default_factory=dict)
+    widgets: list[tuple[str, str]] = field(default_factory=list)
     layout_shift: float = 0
     blocking_ms: float = 0
     too_wide_px: int = 0
@@ -65,7 +65,16 @@ class Visit:
 
     @property
     def not_ready(self) -> list[str]:
-        return [name for name, state in self.widgets.items() if state != "yes"]
+        return [name for name, state in self.widgets if state != "yes"]
+
+
+@dataclass(frozen=True)
+class How:
+    theme: Theme = "light"
+    width: int = 1350
+    cpu_slowdown: int = 1
+    patience_ms: int = PATIENCE_MS
+    with_axe: bool = False
 
 
 Look = Callable[..., Visit]
@@ -75,7 +84,7 @@ Look = Callable[..., Visit]
 def pages() -> list[str]:
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text("utf-8"))
 
-    def files(entry: Any) -> Iterator[str]:
+    def files(entry: object) -> Iterator[str]:
         if isinstance(entry, dict):
             yield from (str(entry[key]) for key in ("root", "file") if key in entry)
             for value in entry.values():
@@ -93,7 +102,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 
 def build(into: Path, repository: str) -> str:
-    command = [sys.executable, ROOT / "tools" / "site.py", "--into", into]
+    command = [sys.executable, str(ROOT / "tools" / "site.py"), "--into", str(into)]
     made = subprocess.run(
         [*command, "--repository", repository], capture_output=True, text=True, check=False
     )
@@ -102,17 +111,22 @@ def build(into: Path, repository: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    into = tmp_path_factory.mktemp("site")
-    build(into, REPOSITORY)
-    return into / "_build" / "html"
+def builds(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, str]]:
+    """Builds the site for a fork and for a clone without an origin, both at once."""
+    folders = [tmp_path_factory.mktemp("fork"), tmp_path_factory.mktemp("clone")]
+    with ThreadPoolExecutor() as both:
+        said = list(both.map(build, folders, [REPOSITORY, "/no/public/address"]))
+    return [(into / "_build" / "html", words) for into, words in zip(folders, said, strict=True)]
 
 
 @pytest.fixture(scope="session")
-def site_without_repository(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
-    into = tmp_path_factory.mktemp("site-without-repository")
-    said = build(into, "/no/public/address")
-    return into / "_build" / "html", said
+def site(builds: list[tuple[Path, str]]) -> Path:
+    return builds[0][0]
+
+
+@pytest.fixture(scope="session")
+def site_without_repository(builds: list[tuple[Path, str]]) -> tuple[Path, str]:
+    return builds[1]
 
 
 @pytest.fixture(scope="session")
@@ -120,7 +134,8 @@ def serve() -> Iterator[Callable[[Path], str]]:
     servers = []
 
     def start(folder: Path) -> str:
-        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(folder))
+        handler = partial(Handler, directory=str(folder))
+        server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
         server.daemon_threads = True
         threading.Thread(target=server.serve_forever, daemon=True).start()
         servers.append(server)
@@ -135,16 +150,6 @@ def serve() -> Iterator[Callable[[Path], str]]:
 @pytest.fixture(scope="session")
 def address(site: Path, serve: Callable[[Path], str]) -> str:
     return serve(site)
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture
@@ -167,7 +172,7 @@ def look(browser: Browser, address: str) -> Look:
 
     @cache
     def at(page: str, theme: Theme = "light", width: int = 1350) -> Visit:
-        return visit(browser, address + page, theme=theme, width=width)
+        return visit(browser, address + page, How(theme, width, with_axe=True))
 
     return at
 
@@ -200,15 +205,20 @@ def pytest_terminal_summary(
 @pytest.fixture(scope="session")
 def look_again(browser: Browser) -> Look:
     """Opens any address, each time anew: for figures that vary and for pages made wrong."""
-    return lambda url, theme="light", width=1350: visit(browser, url, theme=theme, width=width)
+
+    return lambda url, *how, **more: visit(browser, url, How(*how, **more))
 
 
-def visit(browser: Browser, url: str, *, theme: Theme, width: int) -> Visit:
+def visit(browser: Browser, url: str, how: How) -> Visit:
     seen = Visit()
-    context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=theme)
+    context = browser.new_context(
+        viewport={"width": how.width, "height": 900}, color_scheme=how.theme
+    )
     context.add_init_script(OBSERVE)
     page = context.new_page()
-    _record_bytes(context.new_cdp_session(page), seen)
+    session = context.new_cdp_session(page)
+    session.send("Emulation.setCPUThrottlingRate", {"rate": how.cpu_slowdown})
+    _record_bytes(session, seen)
     page.on(
         "console",
         lambda said: seen.errors.append(said.text) if said.type in {"error", "warning"} else None,
@@ -216,35 +226,40 @@ def visit(browser: Browser, url: str, *, theme: Theme, width: int) -> Visit:
     page.on("pageerror", lambda error: seen.errors.append(str(error)))
     host = "/".join(url.split("/")[:3]) + "/"
 
-    def refuse(route: Any) -> None:
+    def refuse(route: Route) -> None:
         seen.foreign.append(route.request.url)
         route.abort("internetdisconnected")
 
     page.route(lambda asked: asked.startswith("http") and not asked.startswith(host), refuse)
     page.goto(url, wait_until="networkidle")
-    wait_for_widgets(page)
-    seen.widgets = dict(page.evaluate(STATE_OF_WIDGETS))
+    _wait_for_widgets(page, how.patience_ms)
+    seen.widgets = [(name, state) for name, state in page.evaluate(STATE_OF_WIDGETS)]
     noticed = page.evaluate("() => window.seen")
     seen.layout_shift = noticed["shift"]
     seen.blocking_ms = sum(max(0, task - 50) for task in noticed["tasks"])
     seen.too_wide_px = page.evaluate(
         "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
-    assert page.evaluate("() => document.documentElement.dataset.theme") == theme
-    page.locator("details").evaluate_all("folds => folds.forEach(fold => { fold.open = true; })")
-    found = Axe().run(page).response["violations"]
-    seen.violations = [
-        f"{rule['id']}: {rule['help']}: {[node['html'] for node in rule['nodes'][:3]]}"
-        for rule in found
-    ]
+    assert page.evaluate("() => document.documentElement.dataset.theme") == how.theme
+    if how.with_axe:
+        seen.violations = _violations(page)
     context.close()
     return seen
 
 
-def wait_for_widgets(page: Page) -> None:
+def _violations(page: Page) -> list[str]:
+    page.locator("details").evaluate_all("folds => folds.forEach(fold => { fold.open = true; })")
+    found = Axe().run(page).response["violations"]
+    return [
+        f"{rule['id']}: {rule['help']}: {[node['html'] for node in rule['nodes'][:3]]}"
+        for rule in found
+    ]
+
+
+def _wait_for_widgets(page: Page, patience_ms: int) -> None:
     # A widget that never ends its start is reported by its state, not by this wait.
     page.wait_for_function(
-        f"() => performance.now() > 8000 || ({WIDGETS_HAVE_ENDED})()", polling=50
+        f"() => performance.now() > {patience_ms} || ({WIDGETS_HAVE_ENDED})()", polling=50
     )
 
 
@@ -295,29 +310,23 @@ def _record_bytes(session: CDPSession, seen: Visit) -> None:
     session.on("Network.loadingFinished", add)
 
 
-def _handler(folder: Path) -> type[http.server.SimpleHTTPRequestHandler]:
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class Handler(http.server.SimpleHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
 
-        def __init__(self, *args: Any) -> None:
-            super().__init__(*args, directory=str(folder))
+    def log_message(self, *_: object) -> None:
+        pass
 
-        def log_message(self, *_: Any) -> None:
-            pass
-
-        def do_GET(self) -> None:
-            file = Path(self.translate_path(self.path))
-            file = file / "index.html" if file.is_dir() else file
-            body = file.read_bytes() if file.is_file() else b""
-            self.send_response(200 if file.is_file() else 404)
-            self.send_header(
-                "Content-Type", mimetypes.guess_type(file.name)[0] or "application/octet-stream"
-            )
-            if file.suffix in COMPRESSED:
-                body = gzip.compress(body, 6)
-                self.send_header("Content-Encoding", "gzip")
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
-            self.wfile.write(body)
-
-    return Handler
+    def do_GET(self) -> None:
+        file = Path(self.translate_path(self.path))
+        file = file / "index.html" if file.is_dir() else file
+        body = file.read_bytes() if file.is_file() else b""
+        self.send_response(200 if file.is_file() else 404)
+        self.send_header(
+            "Content-Type", mimetypes.guess_type(file.name)[0] or "application/octet-stream"
+        )
+        if file.suffix in COMPRESSED:
+            body = gzip.compress(body, 6)
+            self.send_header("Content-Encoding", "gzip")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)

@@ -76,7 +76,10 @@ def test_only_a_public_https_address_is_shown(remote: str, address: str) -> None
     [
         ("https://github.com/someone/course", "gh/someone/course"),
         ("https://gitlab.com/group/sub/course", "gl/group%2Fsub%2Fcourse"),
-        ("https://codeberg.org/someone/course", "git/https%3A%2F%2Fcodeberg.org%2Fsomeone%2Fcourse"),
+        (
+            "https://codeberg.org/someone/course",
+            "git/https%3A%2F%2Fcodeberg.org%2Fsomeone%2Fcourse",
+        ),
     ],
 )
 def test_binder_address_is_the_host_s(repository: str, source: str) -> None:

@@ -74,7 +74,7 @@ def test_nothing_to_download_holds_a_solution(site: Path) -> None:
     assert leaks(site) == []
 
 
-def test_a_leaked_solution_would_be_found(site: Path, tmp_path: Path) -> None:
+def test_a_leaked_solution_would_be_found(tmp_path: Path) -> None:
     source = next((ROOT / "exercises").glob("*.ipynb"))
     (tmp_path / "leak.ipynb").write_bytes(source.read_bytes())
     assert leaks(tmp_path) == ["leak.ipynb"]

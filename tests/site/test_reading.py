@@ -89,9 +89,7 @@ def test_solution_is_folded_until_it_is_asked_for_without_a_script(
     expect(solution.locator(".cell_input").first).to_be_visible()
 
 
-def test_contents_of_the_course_open_on_a_phone(
-    context: BrowserContext, address: str
-) -> None:
+def test_contents_of_the_course_open_on_a_phone(context: BrowserContext, address: str) -> None:
     tab = context.new_page()
     tab.set_viewport_size({"width": 390, "height": 844})
     tab.goto(address + CHAPTER, wait_until="networkidle")

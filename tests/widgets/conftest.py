@@ -2,14 +2,12 @@ from __future__ import annotations
 
 import functools
 import http.server
-import os
 import shutil
 import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from ipywidgets import Widget
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from widgets.base import STATIC, CourseWidget
 
@@ -17,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+    from playwright.sync_api import Browser, BrowserContext, Page
+
 PAGE = """<!doctype html>
 <html lang="en" data-theme="{theme}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
@@ -43,16 +42,6 @@ def closed_widgets() -> Iterator[None]:
 def html_of(widget: CourseWidget) -> str:
     data, _ = widget._repr_mimebundle_()
     return str(data["text/html"])
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(
-            executable_path=CHROMIUM, args=["--no-sandbox", "--disable-dev-shm-usage"]
-        )
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture(scope="session")

@@ -80,7 +80,7 @@ def test_a_page_made_after_a_change_shows_the_change() -> None:
 
 @pytest.mark.parametrize(
     ("option", "hint"),
-    [("programm", "Did you mean 'program'"), ("colour", "It takes: history, program")],
+    [("prog", "Did you mean 'program'"), ("colour", "It takes: history, program")],
 )
 def test_an_unknown_keyword_gets_a_hint(option: str, hint: str) -> None:
     with pytest.raises(TypeError, match=hint):

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import docker
 import docker.errors
 import pytest
-from docker.models.containers import Container
 from tenacity import retry, retry_if_result, stop_after_delay, wait_fixed
 
 from lab import images
 from lab.engine import find_engine
 from lab.naming import COURSE
 from widgets import LifeCycle
-from widgets.life_cycle import ACTIONS, OUTCOMES, PROGRAMS, STATES, THINGS, Step
+from widgets.life_cycle import ACTIONS, OUTCOMES, PROGRAMS, STATES, THINGS, Outcome, Step
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from docker.models.containers import Container
 
 pytestmark = pytest.mark.engine
 
@@ -61,13 +65,21 @@ class Subject:
         if action == "create":
             return self.create()
         if action in REQUESTS:
-            method, path = REQUESTS[action]
-            api = self.client.api
-            answer = api.request(method, f"{api.base_url}/containers/{self.name}{path}", timeout=30)
-            self.settle(action)
-            return f"{answer.status_code} {answer.text}"
+            return self.ask(*REQUESTS[action])
         self.happen(action)
         return "no request"
+
+    def ask(self, method: str, path: str) -> str:
+        heard = self.says_ready()
+        api = self.client.api
+        answer = api.request(method, f"{api.base_url}/containers/{self.name}{path}", timeout=30)
+        if answer.status_code == 204 and path.startswith(("/start", "/restart")):
+            until(lambda: self.says_ready() > heard)  # now the program can hear signals
+        return f"{answer.status_code} {answer.text}"
+
+    def says_ready(self) -> int:
+        container = self.container
+        return container.logs().count(b"ready") if container else 0
 
     def create(self) -> str:
         try:
@@ -91,25 +103,6 @@ class Subject:
         call = f"echo {event[-1]} > /code; kill -USR1 1"
         container.exec_run(["sh", "-c", "kill -USR2 1" if event == "out of memory" else call])
         container.wait(timeout=30)
-
-    def settle(self, action: str) -> None:
-        """Waits until a program that was started can hear signals."""
-        container = self.container
-        if action in {"start", "restart"} and container and container.status == "running":
-            starts = self.starts(container) + 1
-            until(lambda: container.logs().count(b"ready") >= starts)
-
-    @staticmethod
-    def starts(container: Container) -> int:
-        """Starts before the present one; each has left a line in the log."""
-        since = container.attrs["State"]["StartedAt"]
-        return len(
-            [
-                line
-                for line in container.logs(timestamps=True).decode().splitlines()
-                if line.endswith("ready") and line.split()[0][:26] < since[:26]
-            ]
-        )
 
     @property
     def container(self) -> Container | None:
@@ -158,6 +151,10 @@ def expect(subject: Subject, step: Step) -> None:
         assert state["ExitCode"] == 0
 
 
+def ends(outcome: Outcome) -> bool:
+    return outcome.to == "exited" or outcome.signal == "{signals}"
+
+
 EVENTS = [name for name, action in ACTIONS.items() if action.kind == "event"]
 CASES = [
     (program, status, action)
@@ -165,14 +162,12 @@ CASES = [
     for action in ACTIONS
     # An event needs a process that is awake: elsewhere there is nothing to try.
     if action not in EVENTS or status == "running"
-    # The program matters only where it can be asked to end.
-    for program in (PROGRAMS if status in {"running", "paused"} else ["handles"])
+    # The program matters only where its process ends.
+    for program in (PROGRAMS if ends(OUTCOMES[status][action]) else ["handles"])
 ]
 
 
-@pytest.mark.parametrize(
-    ("subject", "status", "action"), CASES, indirect=["subject"], ids=lambda value: str(value)
-)
+@pytest.mark.parametrize(("subject", "status", "action"), CASES, indirect=["subject"], ids=str)
 def test_the_engine_does_what_the_table_says(subject: Subject, status: str, action: str) -> None:
     for earlier in WAYS[status]:
         subject.do(earlier)
@@ -183,9 +178,9 @@ def test_the_engine_does_what_the_table_says(subject: Subject, status: str, acti
     number, _, words = OUTCOMES[status][action].answer.partition(": ")
     assert answer.startswith(number if number == "no request" else number[:3])
     if not step.changed and words:
-        said = answer.replace(subject.name, "web").lower()
-        for word in words.lower().replace('"', "").split():
-            assert word.strip('"/') in said
+        said = answer.lower()
+        for word in words.lower().split():
+            assert word.strip('"/') in said or word in {"web", '"/web"'}  # it says the id there
 
 
 @pytest.mark.parametrize("subject", ["handles"], indirect=True)
@@ -233,17 +228,6 @@ def test_what_the_engine_keeps_in_each_state(subject: Subject) -> None:
     assert subject.container is None
     subject.do("create")
     assert not has_note(look("created"))
-
-
-@pytest.mark.parametrize("subject", ["handles"], indirect=True)
-def test_a_frozen_process_answers_nobody_on_an_open_port(subject: Subject) -> None:
-    subject.do("create")
-    subject.do("start")
-    subject.do("pause")
-    container = subject.container
-    assert container is not None
-    with pytest.raises(docker.errors.APIError, match="is paused"):
-        container.exec_run("true")
 
 
 def test_a_restart_policy_shows_a_seventh_status(client: docker.DockerClient) -> None:

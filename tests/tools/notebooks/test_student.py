@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
@@ -12,11 +12,15 @@ from notebooks_student import give_copies
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from nbformat import NotebookNode
+
+    from tests.tools.notebooks.conftest import House
+
 EXERCISES = "exercises/05-life-cycle.ipynb"
 CHAPTER = "chapters/05-life-cycle.ipynb"
 
 
-def read(path: Path) -> Any:
+def read(path: Path) -> NotebookNode:
     notebook = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     return notebook
@@ -26,7 +30,7 @@ def cells(path: Path, kind: str) -> list[str]:
     return [cell.source for cell in read(path).cells if cell.cell_type == kind]
 
 
-def test_no_solution_and_no_output_survives(house: Any, tmp_path: Path) -> None:
+def test_no_solution_and_no_output_survives(house: House, tmp_path: Path) -> None:
     give_copies(house.root, tmp_path / "learn")
     copy = tmp_path / "learn" / EXERCISES
     assert "secret" not in copy.read_text()
@@ -50,24 +54,23 @@ def test_the_course_s_own_solutions_do_not_survive(tmp_path: Path) -> None:
                 assert not lines & left
 
 
-def test_one_empty_cell_stands_in_the_place_of_each_solution(house: Any, tmp_path: Path) -> None:
+def test_one_empty_cell_stands_in_the_place_of_each_solution(house: House, tmp_path: Path) -> None:
     give_copies(house.root, tmp_path / "learn")
     code = cells(tmp_path / "learn" / EXERCISES, "code")
     assert code.count("# Your turn") == 5
     assert code[1:3] == ["# Your turn", 'lab.check("05.1")']
 
 
-def test_the_problems_are_read_as_plain_markdown(house: Any, tmp_path: Path) -> None:
+def test_the_problems_are_read_as_plain_markdown(house: House, tmp_path: Path) -> None:
     give_copies(house.root, tmp_path / "learn")
     prose = cells(tmp_path / "learn" / EXERCISES, "markdown")
     assert prose[0] == "# Exercises: life cycle"
     assert prose[1] == (
-        "## Exercise 05.1: Four containers, four states\n\n"
-        "*About 5 minutes.*\nThe problem of 05.1."
+        "## Exercise 05.1: Four containers, four states\n\n*About 5 minutes.*\nThe problem of 05.1."
     )
 
 
-def test_a_chapter_keeps_its_outputs(house: Any, tmp_path: Path) -> None:
+def test_a_chapter_keeps_its_outputs(house: House, tmp_path: Path) -> None:
     give_copies(house.root, tmp_path / "learn")
     chapter = read(tmp_path / "learn" / CHAPTER)
     assert next(cell for cell in chapter.cells if cell.id == "one").outputs
@@ -81,7 +84,7 @@ def test_the_copies_of_the_course_show_no_raw_directive_or_role(tmp_path: Path) 
         assert not re.search(r"^(```|:::)\{|\{[\w:-]+\}`|^\([\w-]+\)=", prose, re.MULTILINE)
 
 
-def test_a_changed_copy_is_never_overwritten(house: Any, tmp_path: Path) -> None:
+def test_a_changed_copy_is_never_overwritten(house: House, tmp_path: Path) -> None:
     learn = tmp_path / "learn"
     assert sorted(give_copies(house.root, learn).made) == [CHAPTER, "chapters/setup.md", EXERCISES]
     mine = (learn / EXERCISES).read_text().replace("# Your turn", "my_own_work = 1")
@@ -101,7 +104,7 @@ def test_a_changed_copy_is_never_overwritten(house: Any, tmp_path: Path) -> None
     assert "1 + 1  # new" in (learn / CHAPTER).read_text()
 
 
-def test_the_new_edition_is_to_be_had_beside_the_changed_copy(house: Any, tmp_path: Path) -> None:
+def test_the_new_edition_is_to_be_had_beside_the_changed_copy(house: House, tmp_path: Path) -> None:
     learn = tmp_path / "learn"
     give_copies(house.root, learn)
     (learn / EXERCISES).write_text("mine")
@@ -111,7 +114,7 @@ def test_the_new_edition_is_to_be_had_beside_the_changed_copy(house: Any, tmp_pa
     assert cells(learn / "exercises" / "05-life-cycle.new.ipynb", "code")
 
 
-def test_a_lost_list_of_what_was_given_overwrites_nothing(house: Any, tmp_path: Path) -> None:
+def test_a_lost_list_of_what_was_given_overwrites_nothing(house: House, tmp_path: Path) -> None:
     learn = tmp_path / "learn"
     give_copies(house.root, learn)
     (learn / ".given.json").unlink()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import nbformat.v4
 import pytest
@@ -140,7 +140,7 @@ def test_a_write_that_fails_leaves_the_old_file_and_no_other(
     path = tmp_path / "notebook.ipynb"
     path.write_text("old")
 
-    def interrupted(*_: Any) -> None:
+    def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("pathlib.Path.replace", interrupted)

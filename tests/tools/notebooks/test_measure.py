@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import datetime as dt
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from notebooks_check import check_all
@@ -13,6 +13,8 @@ from facts import load_measured
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.tools.notebooks.conftest import House
 
 STEM = "05-life-cycle"
 RECORD = {
@@ -36,12 +38,12 @@ def measured(root: Path, **changes: object) -> None:
     (root / "_build" / "measured.json").write_text(json.dumps(rows))
 
 
-def table(house: Any) -> str:
+def table(house: House) -> str:
     notebook = read_notebook(house.chapter)
     return str(next(cell.source for cell in notebook.cells if cell.id == "before-you-start"))
 
 
-def test_figures_are_rounded_and_reach_the_reader(house: Any) -> None:
+def test_figures_are_rounded_and_reach_the_reader(house: House) -> None:
     measured(house.root)
     assert update_measured(house.root, None, None) == [STEM]
     assert update_chapters(house.root, None) == [STEM]
@@ -56,7 +58,7 @@ def test_figures_are_rounded_and_reach_the_reader(house: Any) -> None:
     assert "Measured on 2026-11-24 with Podman 5.2.0 on 1 core." in text
 
 
-def test_a_slightly_different_run_changes_nothing(house: Any) -> None:
+def test_a_slightly_different_run_changes_nothing(house: House) -> None:
     measured(house.root)
     update_measured(house.root, None, None)
     update_chapters(house.root, None)
@@ -68,21 +70,21 @@ def test_a_slightly_different_run_changes_nothing(house: Any) -> None:
     assert before == after
 
 
-def test_a_short_run_is_under_a_minute(house: Any) -> None:
+def test_a_short_run_is_under_a_minute(house: House) -> None:
     measured(house.root, seconds=[12.0])
     update_measured(house.root, None, None)
     update_chapters(house.root, None)
     assert "| Running all cells | under 1 minute |" in table(house)
 
 
-def test_the_day_can_be_given(house: Any) -> None:
+def test_the_day_can_be_given(house: House) -> None:
     measured(house.root)
     update_measured(house.root, dt.date(2027, 1, 2), None)
     row = load_measured(house.root / "facts" / "measured.yaml")[STEM]
     assert row.date == dt.date(2027, 1, 2)
 
 
-def test_reading_time_follows_from_the_words(house: Any) -> None:
+def test_reading_time_follows_from_the_words(house: House) -> None:
     house.edit_cell("third", lambda cell: cell.__setitem__("source", "## Three\n\n" + "so " * 1500))
     measured(house.root)
     update_measured(house.root, None, None)
@@ -90,12 +92,12 @@ def test_reading_time_follows_from_the_words(house: Any) -> None:
     assert row.reading_minutes == 15
 
 
-def test_without_a_test_run_it_says_what_to_do(house: Any) -> None:
+def test_without_a_test_run_it_says_what_to_do(house: House) -> None:
     with pytest.raises(NotMeasuredError, match="Run `make test` first"):
         update_measured(house.root, None, None)
 
 
-def test_a_chapter_that_the_run_left_out_is_named(house: Any) -> None:
+def test_a_chapter_that_the_run_left_out_is_named(house: House) -> None:
     (house.root / "_build").mkdir()
     (house.root / "_build" / "measured.json").write_text("{}")
     with pytest.raises(NotMeasuredError, match="did not measure 05-life-cycle"):

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import nbformat.v4
 import pytest
@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from nbformat import NotebookNode
+
+    from tests.tools.notebooks.conftest import House
 
 SOLUTION = "solution-05-1"
 
@@ -28,7 +30,7 @@ def tag(*tags: str) -> Callable[[NotebookNode], None]:
     return lambda cell: cell.metadata.__setitem__("tags", list(tags))
 
 
-def test_a_good_chapter_has_no_findings(house: Any) -> None:
+def test_a_good_chapter_has_no_findings(house: House) -> None:
     assert house.findings() == []
 
 
@@ -87,7 +89,7 @@ def test_a_good_chapter_has_no_findings(house: Any) -> None:
     ],
 )
 def test_a_broken_rule_is_found(
-    house: Any, cell: str, change: Callable[[NotebookNode], object], said: str | None
+    house: House, cell: str, change: Callable[[NotebookNode], object], said: str | None
 ) -> None:
     house.edit_cell(cell, change)
     findings = house.findings()
@@ -97,7 +99,7 @@ def test_a_broken_rule_is_found(
         assert any(said in finding for finding in findings), findings
 
 
-def test_every_finding_is_one_line_with_file_cell_what_and_remedy(house: Any) -> None:
+def test_every_finding_is_one_line_with_file_cell_what_and_remedy(house: House) -> None:
     house.edit_cell("one", tag("remove-cell", "raises-exception"))
     findings = house.findings()
     assert len(findings) == 2
@@ -108,13 +110,13 @@ def test_every_finding_is_one_line_with_file_cell_what_and_remedy(house: Any) ->
         assert "\n" not in finding
 
 
-def test_a_reason_for_an_ignored_output_is_accepted(house: Any) -> None:
+def test_a_reason_for_an_ignored_output_is_accepted(house: House) -> None:
     house.edit_cell("one", tag("nbval-ignore-output"))
     house.edit_cell("first", write("## One\n\nIt is random, so it is not compared."))
     assert house.findings() == []
 
 
-def test_an_exercise_that_differs_from_its_check_is_found(house: Any) -> None:
+def test_an_exercise_that_differs_from_its_check_is_found(house: House) -> None:
     house.edit_cell(
         "exercise-05-2",
         lambda cell: cell.__setitem__(
@@ -127,7 +129,7 @@ def test_an_exercise_that_differs_from_its_check_is_found(house: Any) -> None:
     assert "takes 60 minutes here and 6 in lab/checks" in said
 
 
-def test_what_an_editor_saved_is_not_in_normal_form(house: Any) -> None:
+def test_what_an_editor_saved_is_not_in_normal_form(house: House) -> None:
     for noise in (
         lambda text: text.replace('"python3"', '"python3-mine"'),
         lambda text: text + "\n",
@@ -139,12 +141,12 @@ def test_what_an_editor_saved_is_not_in_normal_form(house: Any) -> None:
         house.chapter.write_text(good)
 
 
-def test_a_file_that_is_no_notebook_is_a_finding_not_a_crash(house: Any) -> None:
+def test_a_file_that_is_no_notebook_is_a_finding_not_a_crash(house: House) -> None:
     house.chapter.write_text("<<<<<<< HEAD")
     assert any("is no notebook" in finding for finding in house.findings())
 
 
-def test_a_chapter_that_was_never_run_is_found(house: Any) -> None:
+def test_a_chapter_that_was_never_run_is_found(house: House) -> None:
     def forget(notebook: NotebookNode) -> None:
         for cell in notebook.cells:
             if cell.cell_type == "code":
@@ -156,7 +158,7 @@ def test_a_chapter_that_was_never_run_is_found(house: Any) -> None:
     assert "counts are not 1, 2, 3" in said
 
 
-def test_too_many_cells_and_too_many_bytes_are_found(house: Any) -> None:
+def test_too_many_cells_and_too_many_bytes_are_found(house: House) -> None:
     def grow(notebook: NotebookNode) -> None:
         for number in range(30):
             cell = nbformat.v4.new_code_cell("1", id=f"more-{number}", execution_count=number)
@@ -177,30 +179,30 @@ def test_too_many_cells_and_too_many_bytes_are_found(house: Any) -> None:
         ("widgets/questions/05-life-cycle.yaml", "widgets/questions/05-life-cycle.yaml is missing"),
     ],
 )
-def test_a_missing_partner_is_found(house: Any, missing: str, said: str) -> None:
+def test_a_missing_partner_is_found(house: House, missing: str, said: str) -> None:
     (house.root / missing).unlink()
     assert any(said in finding for finding in house.findings())
 
 
-def test_a_chapter_without_checks_is_found(house: Any) -> None:
+def test_a_chapter_without_checks_is_found(house: House) -> None:
     house.chapter.rename(house.chapter.with_name("06-networks.ipynb"))
     said = "\n".join(house.findings())
     assert "lab/checks/networks.py is missing" in said
     assert "_toc.yml does not list chapters/06-networks" in said
 
 
-def test_digits_that_disagree_with_the_order_are_found(house: Any) -> None:
+def test_digits_that_disagree_with_the_order_are_found(house: House) -> None:
     toc = house.root / "_toc.yml"
     toc.write_text(toc.read_text() + "      - file: chapters/03-images\n")
     assert any("chapters/03-images stands after 05" in finding for finding in house.findings())
 
 
-def test_exercises_that_stand_under_no_chapter_are_found(house: Any) -> None:
+def test_exercises_that_stand_under_no_chapter_are_found(house: House) -> None:
     toc = house.root / "_toc.yml"
     toc.write_text(toc.read_text().replace("exercises/05-life-cycle", "exercises/06-networks"))
     assert any("_toc.yml does not list" in finding for finding in house.findings())
 
 
-def test_a_chapter_that_was_not_measured_is_found(house: Any) -> None:
+def test_a_chapter_that_was_not_measured_is_found(house: House) -> None:
     (house.root / "facts" / "measured.yaml").write_text("{}\n")
     assert any("facts/measured.yaml has no row" in finding for finding in house.findings())

@@ -120,7 +120,9 @@ class House:
             prose("title", "(ch-life-cycle)=\n# Life cycle\n\nWhat becomes of a container?"),
             prose("objectives", "## Objectives\n\n- start one;\n- stop one;\n- read its end."),
             prose("before-you-start", table),
-            code("setup", f'from lab import open_lab\nlab = open_lab("{STEM}")', "The lab is open."),
+            code(
+                "setup", f'from lab import open_lab\nlab = open_lab("{STEM}")', "The lab is open."
+            ),
             prose("first", "## One\n\nSee {ref}`set-up <setup>`, or [](setup.md)."),
             code("one", "1 + 1", "2"),
             prose("second", "## Two\n\n```{note}\nTake care.\n```"),

@@ -1,0 +1,219 @@
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat.v4
+import pytest
+
+from lab.cleaning import find
+from lab.engine import find_engine
+
+ROOT = Path(__file__).parent.parent
+NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent"}
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+OPEN = "from lab import open_lab\nlab = open_lab('05-life-cycle')"
+OPENED = "The lab of chapter 05 is open. lab.close() removes what you start here.\n"
+START_THREE = """
+ports = {"8080/tcp": ("127.0.0.1", None)}
+for name in ("one", "two", "two"):
+    short, command = lab.name(name), "sleep 600"
+    lab.docker.containers.run("course/base:1", command, name=short, ports=ports, detach=True)
+print("up")
+"""
+COUNTS = ("cells", "containers", "at_once", "ports", "networks", "volumes")
+LONG_ID = "f'{__import__(\"random\").getrandbits(256):064x}'"
+
+
+class Course:
+    """A repository with the real hooks and rules, and notebooks of a few cells."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        for name in ("conftest.py", "nbval.cfg", "pyproject.toml"):
+            shutil.copy(ROOT / name, root)
+        for folder in ("chapters", "exercises", "tests", "tools"):
+            (root / folder).mkdir()
+
+    def write(self, name: str, *cells: tuple[str, str | None]) -> None:
+        """Store a notebook: each cell's source, and what it is said to show."""
+        written = []
+        for count, (source, shown) in enumerate(cells, start=1):
+            cell = nbformat.v4.new_code_cell(source, execution_count=count)
+            if shown is not None:
+                stream = nbformat.v4.new_output("stream", name="stdout", text=shown)
+                cell.outputs = [stream]
+            written.append(cell)
+        notebook = nbformat.v4.new_notebook(cells=written, metadata={"kernelspec": KERNEL})
+        nbformat.write(notebook, self.root / "chapters" / f"{name}.ipynb")
+
+    def tag(self, name: str, number: int, tag: str) -> None:
+        path = self.root / "chapters" / f"{name}.ipynb"
+        notebook = nbformat.read(path, as_version=4)
+        notebook.cells[number].metadata["tags"] = [tag]
+        nbformat.write(notebook, path)
+
+    def pytest(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", *options],
+            cwd=self.root,
+            capture_output=True,
+            text=True,
+            env={**os.environ, **environment},
+            check=False,
+            timeout=240,
+        )
+
+
+@pytest.fixture
+def course(tmp_path: Path) -> Course:
+    return Course(tmp_path)
+
+
+def outcomes(done: subprocess.CompletedProcess[str], name: str) -> list[str]:
+    found = re.findall(rf"^([A-Z]+) chapters/{name}.ipynb::Cell (\d+)", done.stdout, re.MULTILINE)
+    return [outcome for outcome, _ in sorted(found, key=lambda pair: int(pair[1]))]
+
+
+def test_every_stored_output_is_compared(course: Course) -> None:
+    course.write(
+        "01-strict",
+        ("print(1 + 1)", "2\n"),
+        ("print(1 + 2)", "4\n"),  # shows something else
+        ("print(3)", None),  # shows more than is stored
+        ("4", "4\n"),  # shows it as another kind of output
+        ("x = 5", "5\n"),  # shows nothing any more
+        ("int('x')", "6\n"),  # fails
+        ("print(7)", "7\n"),  # the rest still runs
+    )
+    course.write(
+        "02-shapes",
+        ("print(7, '(varies)')", "12345 (varies)\n"),
+        ("print(7, 's (varies)')", "12345 ms (varies)\n"),
+        (f"print({LONG_ID})", "0123456789abcdef" * 4 + "\n"),
+        ("import os; print(os.environ['COURSE_SEED'])", "0\n"),
+        ("print(os.environ['COURSE_LEARNER'].startswith('pytest-'))", "True\n"),
+        ("print(os.path.basename(os.getcwd()))", "chapters\n"),
+    )
+    done = course.pytest(**NO_ENGINE)
+    assert done.returncode == 1
+    ok, wrong = "PASSED", "FAILED"
+    assert outcomes(done, "01-strict") == [ok, wrong, wrong, wrong, wrong, wrong, ok]
+    assert outcomes(done, "02-shapes") == [ok, wrong, ok, ok, ok, ok]
+    assert "13 cells: 12 compared, 1 without output (8%), 0 ignored" in done.stdout
+    assert not (course.root / "_build").exists()
+
+
+def test_a_notebook_that_shows_nothing_or_ignores_much_fails(course: Course) -> None:
+    course.write("01-mute", ("x = 1", None), ("x = 2", None), ("print(3)", "4\n"))
+    course.tag("01-mute", 2, "nbval-ignore-output")
+    done = course.pytest(**NO_ENGINE)
+    assert outcomes(done, "01-mute") == ["PASSED"] * 3
+    assert done.returncode == 1
+    assert "FAILED: 2 of 3 cells show nothing" in done.stdout
+    assert "FAILED: 1 outputs are ignored (at most 0)" in done.stdout
+
+
+def test_a_missing_engine_ends_the_run_at_once(course: Course) -> None:
+    course.write("01-engine", (OPEN, OPENED), ("print(lab)", "<Lab 05-life-cycle>\n"))
+    done = course.pytest(**NO_ENGINE)
+    assert done.returncode == pytest.ExitCode.USAGE_ERROR
+    assert "2 tests and cells need a container engine." in done.stdout
+    assert "Next: " in done.stdout
+    assert "With ENGINE=none they are left out, and counted." in done.stdout
+    assert outcomes(done, "01-engine") == []
+
+
+def test_engine_none_leaves_engine_cells_and_tests_out_and_counts_them(course: Course) -> None:
+    course.write(
+        "01-engine",
+        (OPEN, OPENED),
+        ("web = lab.docker.containers.list()\nfrom json import loads", None),
+        ("for each in web: print(each)", None),
+        ("url = str(web)", None),
+        ("loads('1')", None),
+        ("web = 'another'\nprint(web)", "another\n"),
+        ("print(web[:2])", "an\n"),
+        ("print('lab')", "lab\n"),
+        ("from widgets import LifeCycle as shown\nprint(shown.__name__)", "LifeCycle\n"),
+        ("print(1)", "1\n"),
+        ("print(2)", "2\n"),
+        ("print(3)", "3\n"),
+        ("lab.close()", "Nothing to remove.\n"),
+    )
+    (course.root / "tests" / "test_engine.py").write_text(
+        "import pytest\n\n\n@pytest.mark.engine\ndef test_it() -> None:\n    raise ValueError\n"
+        "\n\ndef test_other() -> None:\n    pass\n"
+    )
+    done = course.pytest(ENGINE="none", **NO_ENGINE)
+    assert done.returncode == 0, done.stdout
+    assert "left out (ENGINE=none): 6 cells and 1 tests" in done.stdout
+    assert "7 cells: 7 compared, 0 without output (0%), 0 ignored" in done.stdout
+    assert re.search(r"8 passed, 7 deselected in [\d.]+s", done.stdout.strip().split("\n")[-1])
+
+
+@pytest.mark.engine
+def test_what_a_notebook_leaves_behind_is_removed_and_told(course: Course) -> None:
+    leave = "print(lab.docker.networks.create(lab.name('left')).name[-4:])"
+    course.write("01-leaves", (OPEN, OPENED), (leave, "left\n"), ("print(1)", "1\n"))
+    course.write(
+        "02-clean",
+        (OPEN, OPENED),
+        (leave, "left\n"),
+        (
+            START_THREE,
+            "up\n",
+        ),
+        ("lab.docker.volumes.create(lab.name('data'))\nprint('made')", "made\n"),
+        (
+            "print(lab.close())",
+            "Removed containers one and two, network left, volume data.\n",
+        ),
+    )
+    engine = find_engine()
+    earlier = {
+        "date": "2026-11-23",
+        "engine": f"{engine.product} {engine.version}",
+        "cores": os.cpu_count(),
+        "seconds": [1.0],
+        **dict.fromkeys((*COUNTS, "image_bytes"), 0),
+    }
+    (course.root / "_build").mkdir()
+    measured = course.root / "_build" / "measured.json"
+    measured.write_text(json.dumps({"chapters/02-clean.ipynb": earlier}))
+    done = course.pytest()
+    assert done.returncode == 1
+    assert outcomes(done, "02-clean") == ["PASSED"] * 5
+    assert "chapters/01-leaves.ipynb left something on the engine" in done.stdout
+    assert "Removed network left." in done.stdout
+    assert "ERROR chapters/01-leaves.ipynb::Cell 2" in done.stdout
+    records = json.loads(measured.read_text())
+    assert list(records) == ["chapters/02-clean.ipynb"]
+    record = records["chapters/02-clean.ipynb"]
+    assert [record[name] for name in COUNTS] == [5, 3, 2, 2, 1, 1]
+    assert record["image_bytes"] > 1_000_000
+    before, now = record["seconds"]
+    assert before == 1
+    assert 0 < now < 240
+
+
+@pytest.mark.engine
+def test_a_run_that_is_stopped_leaves_nothing_behind(course: Course) -> None:
+    course.write(
+        "01-stopped",
+        (OPEN, OPENED),
+        ("network = lab.docker.networks.create(lab.name('left'))\nprint(lab.naming.learner)", ""),
+        ("lab.close()", None),
+    )
+    done = course.pytest("-x")
+    learner = re.search(r"pytest-[0-9a-f]{6}", done.stdout)
+    assert done.returncode == 1
+    assert learner
+    client = find_engine().client
+    assert not find(client, learner=learner[0]).networks
+    client.close()
