@@ -149,6 +149,9 @@ function render({ model, el }) {
     }
   }
 
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); // JupyterLab has plain-key commands
+  });
   const bar = root.querySelector('[role="toolbar"]');
   bar.addEventListener("keydown", (event) => {
     const at = buttons.indexOf(event.target);
@@ -162,7 +165,6 @@ function render({ model, el }) {
     }[event.key];
     if (at < 0 || to === undefined) return;
     event.preventDefault();
-    event.stopPropagation(); // JupyterLab would move to another cell
     focus(buttons.at(to % buttons.length));
   });
   for (const button of buttons) {

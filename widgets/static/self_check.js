@@ -49,10 +49,11 @@ function render({ model, el }) {
       model.set("tries", { ...tries, [id]: [...(tries[id] ?? []), Number(choice)] });
       model.save_changes();
     });
-    form.querySelector("fieldset").addEventListener("keydown", (event) => {
-      event.stopPropagation(); // JupyterLab would take keys as commands
-    });
   }
+
+  root.addEventListener("keydown", (event) => {
+    if (!event.ctrlKey && !event.metaKey) event.stopPropagation(); // JupyterLab has plain-key commands
+  });
 
   model.on("change:tries", draw);
   draw();
