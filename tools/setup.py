@@ -62,6 +62,11 @@ PIP_TO_UV = {
     "proxy": "ALL_PROXY",
     "timeout": "UV_HTTP_TIMEOUT",
 }
+# What the browser and the program that drives it need and do not ask for, by a file of each.
+BROWSER_NEEDS = {
+    "libatomic1": "usr/lib/*/libatomic.so.1",
+    "fonts-dejavu-core": "usr/share/fonts/truetype/dejavu/DejaVuSans.ttf",
+}
 BROWSERS = ("chromium", "google-chrome", "google-chrome-stable", "chromium-browser")
 BROWSER_PATHS = (
     "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
@@ -359,6 +364,9 @@ class Setup:
             missing += ["docker.io"]
         if "browser" in self.steps and self.machine.distribution == "debian":
             missing += [] if find_browser(os.environ) else ["chromium"]
+            missing += [
+                package for package, file in BROWSER_NEEDS.items() if not any(Path("/").glob(file))
+            ]
         return missing
 
     def _has_engine(self) -> bool:

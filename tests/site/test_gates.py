@@ -113,7 +113,8 @@ def test_a_widget_that_is_ready_and_deaf_is_noticed(
     alive: bool,
 ) -> None:
     tab = context.new_page()
-    tab.goto(tamper(WIDGET, module), wait_until="networkidle")
-    context.set_offline(True)
+    tab.goto(tamper(WIDGET, module))
     widget = tab.locator("[data-anywidget][data-ready=yes]")
+    widget.wait_for()
+    context.set_offline(True)
     assert answers(widget) is alive

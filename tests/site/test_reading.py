@@ -32,7 +32,7 @@ def test_search_for_nonsense_finds_nothing(context: BrowserContext, site_address
 
 def test_search_by_keyboard_leads_to_the_results(context: BrowserContext, address: str) -> None:
     tab = context.new_page()
-    tab.goto(address + CHAPTER, wait_until="networkidle")
+    tab.goto(address + CHAPTER)
     tab.keyboard.press("Control+k")
     tab.keyboard.type("container")
     tab.keyboard.press("Enter")
@@ -55,7 +55,7 @@ def test_page_opened_as_a_file_can_be_read(context: BrowserContext, site: Path) 
 
 def test_reader_s_choice_of_mode_is_kept(context: BrowserContext, address: str) -> None:
     tab = context.new_page()
-    tab.goto(address + CHAPTER, wait_until="networkidle")
+    tab.goto(address + CHAPTER)
     html = tab.locator("html")
     expect(html).to_have_attribute("data-mode", "auto")
     tab.get_by_role("button", name="Color mode").click()
@@ -69,7 +69,7 @@ def test_copy_button_takes_the_code_and_leaves_the_output(
 ) -> None:
     context.grant_permissions(["clipboard-read", "clipboard-write"])
     tab = context.new_page()
-    tab.goto(address + CHAPTER, wait_until="networkidle")
+    tab.goto(address + CHAPTER)
     cell = tab.locator(".cell:has(.cell_output)").first
     cell.locator(".cell_input").hover()
     cell.locator("button.copybtn").click()
@@ -92,6 +92,6 @@ def test_solution_is_folded_until_it_is_asked_for_without_a_script(
 def test_contents_of_the_course_open_on_a_phone(context: BrowserContext, address: str) -> None:
     tab = context.new_page()
     tab.set_viewport_size({"width": 390, "height": 844})
-    tab.goto(address + CHAPTER, wait_until="networkidle")
+    tab.goto(address + CHAPTER)
     tab.get_by_role("button", name="Chapters").press("Enter")
     expect(tab.get_by_role("link", name="Set-up").first).to_be_visible()

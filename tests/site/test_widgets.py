@@ -37,7 +37,7 @@ def test_every_widget_answers_a_key_with_the_network_cut(
     context: BrowserContext, address: str, page: str, answers: Callable[[Locator], bool]
 ) -> None:
     tab = context.new_page()
-    tab.goto(address + page, wait_until="networkidle")
+    tab.goto(address + page)
     widgets = tab.locator("[data-anywidget]").all()
     for widget in widgets:
         expect(widget).to_have_attribute("data-ready", "yes")

@@ -79,6 +79,11 @@ def wait_until_it_answers(container: Container) -> None:
 
 
 @eventually
+def wait_for_starts(container: Container, count: int) -> None:
+    assert lines(container).count("version 1 starts") == count
+
+
+@eventually
 def wait_for_health(container: Container, state: str) -> list[dict[str, Any]]:
     container.reload()
     health: dict[str, Any] = container.attrs["State"]["Health"]
@@ -158,8 +163,8 @@ def test_a_crash_gives_its_exit_code_and_a_restart_policy_brings_it_back(start: 
         assert ask(web, "POST /crash?code=42").text == "exits with code 42\n"
 
     assert exit_code(once) == 42
+    wait_for_starts(again, 2)
     wait_until_it_answers(again)
-    assert lines(again).count("version 1 starts") == 2
 
 
 def test_next_start_is_kept_in_the_container_and_gone_with_it(start: Start) -> None:
