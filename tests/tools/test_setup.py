@@ -170,10 +170,11 @@ def test_missing_packages_are_only_those_that_the_steps_need(
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setattr(setup, "DOCKER_SOCKET", str(tmp_path / "docker.sock"))
     monkeypatch.setattr(setup, "BROWSER_PATHS", ())
+    monkeypatch.setattr(setup, "BROWSER_NEEDS", {"libnone1": "no/such/*.so", "dash": "bin/sh"})
     doors.steps = ["engine", "browser"]
-    assert doors._missing_packages() == ["docker.io", "chromium"]
+    assert doors._missing_packages() == ["docker.io", "chromium", "libnone1"]
     doors.steps = ["browser"]
-    assert doors._missing_packages() == ["chromium"]
+    assert doors._missing_packages() == ["chromium", "libnone1"]
     doors.steps = ["engine"]
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:2375")
     assert doors._missing_packages() == []
