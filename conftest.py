@@ -10,6 +10,7 @@ import datetime as dt
 import json
 import os
 import secrets
+import signal
 import tempfile
 import threading
 import time
@@ -42,6 +43,10 @@ EVENTS_SECONDS = 5
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # A shell starts background jobs with Ctrl-C ignored, and their children inherit that: the
+    # tests that press Ctrl-C in a child would press it in vain.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     config.option.nbval = True
     config.option.nbval_sanitize_with = str(config.rootpath / "nbval.cfg")
     config.pluginmanager.register(Notebooks(config))

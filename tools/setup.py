@@ -690,7 +690,7 @@ class Setup:
         except KeyboardInterrupt:
             if is_apt:
                 # apt ends its downloads at once, and finishes the package that it unpacks.
-                self.step.say("waiting for apt to end")
+                self.step.say("letting apt finish what it unpacks")
                 process.send_signal(signal.SIGINT)
                 process.wait()
             else:
