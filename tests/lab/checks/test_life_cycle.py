@@ -55,7 +55,11 @@ def tidy_is_deaf(lab: Lab) -> None:
 
 
 def tidy_is_silent(lab: Lab) -> None:
-    run(lab, "tidy").stop()
+    tidy = run(lab, "tidy", "sh -c 'echo ready; sleep 600'")
+    # A signal that comes before the program does is lost.
+    while not tidy.logs():
+        pass
+    tidy.stop()
 
 
 def phoenix_without_policy(lab: Lab) -> None:
