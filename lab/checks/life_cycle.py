@@ -87,6 +87,8 @@ def _check_goodbye(lab: Lab) -> None:
             "The check looks at what stop() left."
         )
     if tidy.attrs["State"]["ExitCode"] == evidence.KILLED:
+        if "goodbye" in evidence.logs_of(tidy):
+            raise NotYet("tidy said goodbye, went on, and was killed. What ends a shell?")
         raise NotYet(
             "tidy has exited with 137: the grace period ran out and it was killed. "
             "Which signal did it not react to?"
