@@ -2,15 +2,37 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
 
+from lab.cleaning import label_filters
 from lab.errors import NameTakenError
 from lab.naming import Naming, short_name
 
-__all__ = ["LabelledAPIClient"]
+if TYPE_CHECKING:
+    from lab.engine import Engine
+
+__all__ = ["LabelledAPIClient", "connect_labelled"]
+
+
+def connect_labelled(engine: Engine, naming: Naming) -> docker.DockerClient:
+    """Connect to an engine with a client whose every creation carries a learner's labels.
+
+    Args:
+        engine: The engine that was found.
+        naming: Whose labels, in which chapter.
+
+    Example:
+        >>> client = connect_labelled(find_engine(), naming)  # doctest: +SKIP
+    """
+    client = engine.connect(LabelledAPIClient)
+    api = client.api
+    # connect() makes a client of the class that it was given; this tells mypy so.
+    assert isinstance(api, LabelledAPIClient)  # noqa: S101
+    api.naming = naming
+    return client
 
 
 class LabelledAPIClient(docker.APIClient):
@@ -34,7 +56,7 @@ class LabelledAPIClient(docker.APIClient):
         Raises:
             NameTakenError: The name belongs to a container that the learner did not make here.
         """
-        config["Labels"] = {**(config.get("Labels") or {}), **self.naming.labels}
+        config["Labels"] = self._labelled(config.get("Labels"))
         try:
             return self._create(config, name, platform)
         except docker.errors.APIError as refusal:
@@ -45,9 +67,9 @@ class LabelledAPIClient(docker.APIClient):
 
     def create_network(self, name: str, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401
         """See ``docker.APIClient.create_network``."""
-        options["labels"] = {**(options.get("labels") or {}), **self.naming.labels}
-        labels = [f"{key}={value}" for key, value in self.naming.labels.items()]
-        for own in self.networks(names=[name], filters={"label": labels}):
+        options["labels"] = self._labelled(options.get("labels"))
+        mine = label_filters(chapter=self.naming.chapter_label, learner=self.naming.learner)
+        for own in self.networks(names=[name], filters=mine):
             if own["Name"] == name:
                 self._disconnect_all(own["Id"])
                 self.remove_network(own["Id"])
@@ -55,13 +77,16 @@ class LabelledAPIClient(docker.APIClient):
 
     def create_volume(self, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401
         """See ``docker.APIClient.create_volume``."""
-        options["labels"] = {**(options.get("labels") or {}), **self.naming.labels}
+        options["labels"] = self._labelled(options.get("labels"))
         return super().create_volume(*args, **options)
 
     def build(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
         """See ``docker.APIClient.build``."""
-        options["labels"] = {**(options.get("labels") or {}), **self.naming.labels}
+        options["labels"] = self._labelled(options.get("labels"))
         return super().build(*args, **options)
+
+    def _labelled(self, labels: dict[str, str] | None) -> dict[str, str]:
+        return {**(labels or {}), **self.naming.labels}
 
     def _create(
         self, config: dict[str, Any], name: str | None, platform: str | None

@@ -22,7 +22,7 @@ import requests.utils
 
 from lab import images
 from lab.cleaning import sweep
-from lab.client import LabelledAPIClient
+from lab.client import connect_labelled
 from lab.engine import find_engine
 from lab.errors import LabError
 from lab.naming import Naming, current_learner
@@ -285,11 +285,7 @@ def _containers(
     engine: Engine, report: Report, on_step: Callable[[str], None]
 ) -> Iterator[Finding]:
     naming = Naming(chapter="doctor", learner=current_learner())
-    client = engine.connect(LabelledAPIClient)
-    api = client.api
-    # connect() makes a client of the class that it was given; this tells mypy so.
-    assert isinstance(api, LabelledAPIClient)  # noqa: S101
-    api.naming = naming
+    client = connect_labelled(engine, naming)
     try:
         # What a doctor that was killed has left.
         sweep(client, chapter=naming.chapter, learner=naming.learner)

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from lab import checks, cleaning, images, notebook
-from lab.client import LabelledAPIClient
+from lab.client import connect_labelled
 from lab.display import Table, Varies, look_up, table_of
 from lab.engine import find_engine, on_binder
-from lab.errors import EngineNotRunningError, LabClosedError, LabError, NoEngineError, NotReadyError
+from lab.errors import EngineNotRunningError, LabClosedError, NoEngineError, NotReadyError
 from lab.lock import KernelLock
 from lab.naming import Naming, current_learner
 from lab.panel import Panel
@@ -48,19 +48,19 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
         >>> lab = open_lab("05-life-cycle")  # doctest: +SKIP
         The lab of chapter 05 is open. lab.close() removes what you start in it.
     """
-    _check_chapter(chapter)
+    checks.exercises_of(chapter)  # says which chapters there are, if this is none
     naming = Naming(chapter=chapter, learner=current_learner(), exercises=exercises)
     notebook.shorten_engine_errors()
-    if on_binder():
-        try:
-            find_engine()
-        except (NoEngineError, EngineNotRunningError):
-            print(  # noqa: T201
-                "No container engine on Binder: cells that use lab.docker stop with this "
-                "message. The stored outputs, the diagrams and the questions work."
-            )
-            return Lab(None, naming, lock=None)
-    engine = find_engine()
+    try:
+        engine = find_engine()
+    except (NoEngineError, EngineNotRunningError):
+        if not on_binder():
+            raise
+        print(  # noqa: T201
+            "No container engine on Binder: cells that use lab.docker stop with this "
+            "message. The stored outputs, the diagrams and the questions work."
+        )
+        return Lab(None, naming, lock=None)
     lock = KernelLock(naming)
     lock.acquire(take_over=take_over)
     lab = Lab(engine, naming, lock)
@@ -92,11 +92,7 @@ class Lab:
         self._closed = False
         self._panels: list[Panel] = []
         if engine is not None:
-            self._client = engine.connect(LabelledAPIClient)
-            api = self._client.api
-            # connect() makes a client of the class that it was given; this tells mypy so.
-            assert isinstance(api, LabelledAPIClient)  # noqa: S101
-            api.naming = naming
+            self._client = connect_labelled(engine, naming)
 
     def __repr__(self) -> str:
         return f"<Lab {self.naming.chapter_label}>"
@@ -355,15 +351,6 @@ class Lab:
             f"The container {look_up(container, 'name')} {what}.{said}",
             next_step="Read the log lines above, then look at its state with "
             "lab.show(container, 'name', 'State').",
-        )
-
-
-def _check_chapter(chapter: str) -> None:
-    known = checks.chapters()
-    if chapter not in known:
-        raise LabError(
-            f"There is no chapter {chapter!r}.",
-            next_step=f"Use one of: {', '.join(known)}.",
         )
 
 
