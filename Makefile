@@ -42,8 +42,8 @@ ifeq ($(ONLY),)
 	@CHROMIUM="$$(cat _build/browser)" .venv/bin/pytest
 else
 	$(setup) $(engine) $(images)
-	@.venv/bin/pytest $(notebooks) $(checks)
 	@$(python) tools/notebooks.py check $(only)
+	@.venv/bin/pytest $(notebooks) $(checks)
 endif
 
 site: ## build the book to read into _build/html; needs no engine

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
@@ -38,6 +39,11 @@ def next_step_for(error: BaseException) -> str | None:
     text = str(error)
     if "No such container" in text:
         return "It was removed, maybe outside this notebook. Run the cell that starts it again."
+    if isinstance(error, docker.errors.APIError) and error.status_code == HTTPStatus.CONFLICT:
+        return (
+            "What you asked for does not fit the state that it is in now. "
+            "lab.show(container, 'name', 'status') says which that is."
+        )
     if isinstance(error, docker.errors.ImageNotFound):
         return "Type `lab images prepare` in a terminal, then run the cell again."
     if "no space left on device" in text:

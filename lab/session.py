@@ -258,6 +258,38 @@ class Lab:
                 )
             time.sleep(POLL_SECONDS)
 
+    def wait_log(self, container: Container, words: str, *, timeout: float = 30) -> str:
+        """Wait until a container's log has a line with some words in it.
+
+        Args:
+            container: The container.
+            words: A part of the line to wait for.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The line.
+
+        Raises:
+            NotReadyError: No such line came in time, or the container ended without one.
+
+        Example:
+            >>> lab.wait_log(polite, "ready")  # doctest: +SKIP
+            'ready'
+        """
+        self.docker.ping()
+        deadline = time.monotonic() + timeout
+        while True:
+            container.reload()
+            # In this order: what a program says with its last breath is in the log by now.
+            ended = container.status not in ("running", "paused", "restarting")
+            log = container.logs().decode(errors="replace")
+            for line in log.splitlines():
+                if words in line:
+                    return str(line)
+            if ended or time.monotonic() > deadline:
+                raise self._not_ready(container, f"has not logged {words!r}")
+            time.sleep(POLL_SECONDS)
+
     def prepare(self, exercise: str) -> None:
         """Set the scene of an exercise; run it again to start that exercise afresh.
 

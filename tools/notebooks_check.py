@@ -11,6 +11,7 @@ import nbformat
 import yaml
 from notebooks_form import (
     code_cells,
+    find_drawings,
     find_notebooks,
     normalise,
     read_notebook,
@@ -22,6 +23,7 @@ from notebooks_plain import Pages, directives_left, plain_markdown
 
 from facts import load_chapters, load_measured
 from lab import LabError, checks
+from widgets import drawings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,6 +47,7 @@ LONG_CELL, LONGEST_CELL = 10, 15
 MOST_CODE_CELLS = 30
 MOST_LINES, MOST_TEXT, MOST_HTML, MOST_NOTEBOOK = 20, 4_000, 40_000, 150_000
 MOST_WITHOUT_OUTPUT = 0.35
+SHORTEST_ALT = 40
 OBJECTIVES = range(3, 6)
 SECTIONS = range(3, 7)
 FRAME = (
@@ -76,7 +79,10 @@ _ABBREVIATION = re.compile(r"\b(e\.g|i\.e|vs|cf|etc|approx)\. ", re.IGNORECASE)
 # Lists, tables, quotations, headings, asides in parentheses, options of directives.
 _NO_PARAGRAPH = re.compile(r"\s*([-*+|>#(:]|\d+\.)(\s|\S)")
 _FENCE = re.compile(r"\s*(`{3,}|~{3,})")
-_EXERCISE = re.compile(r"^`{3,}\{exercise-start\} *(.*?) *\n:label: *ex-(\d+)-(\d+)", re.MULTILINE)
+_EXERCISE = re.compile(
+    r"^## (\d+\.\d+) +(.*?) *\n+`{3,}\{exercise-start\} *\n:label: *ex-(\d+-\d+)\n:nonumber:",
+    re.MULTILINE,
+)
 _MINUTES = re.compile(r"About (\d+) minutes?")
 _CHECKED = re.compile(r"lab\.check\(\"([^\"]+)\"\)")
 
@@ -144,6 +150,7 @@ def check_all(root: Path, only: str | None = None) -> Report:
     pages = Pages.of(root)
     order = _order(root)
     report.findings += _check_order(order)
+    report.findings += _check_drawings(root, only)
     for path in find_notebooks(root, only):
         name = path.relative_to(root).as_posix()
         content = path.read_bytes()
@@ -172,6 +179,31 @@ def check_all(root: Path, only: str | None = None) -> Report:
         else:
             report.findings += _check_exercises(page)
     return report
+
+
+def _check_drawings(root: Path, only: str | None) -> Iterator[Finding]:
+    stems = {path.stem for path in find_notebooks(root, only)}
+    for path in find_drawings(root):
+        name = path.relative_to(root).as_posix()
+        digits, _, what = path.stem.partition("_")
+        chapters = [stem for stem in stems if stem.partition("-")[0] == digits]
+        if not chapters:
+            if only is None:
+                yield Finding(name, "", "belongs to no chapter", "name it NN_what.svg")
+            continue
+        source = (root / "chapters" / f"{chapters[0]}.ipynb").read_text("utf-8")
+        shown = re.search(rf"!\[([^\]]*)\]\({re.escape(path.name)}\)", source)
+        if not what or not shown:
+            yield Finding(name, "", f"{chapters[0]} does not show it", "show it, or delete it")
+        elif len(shown[1]) < SHORTEST_ALT:
+            yield Finding(name, "", "its alternative text is short", "say what the drawing says")
+        for fault in drawings.faults(path.read_text("utf-8")):
+            yield Finding(name, "", fault, "mend the drawing")
+    for stem in stems:
+        digits = stem.partition("-")[0]
+        mine = [path for path in find_drawings(root) if path.stem.startswith(f"{digits}_")]
+        if len(mine) > 1:
+            yield Finding(mine[1].name, "", "is the chapter's second drawing", "keep the best one")
 
 
 def _check_form(page: _Page, content: bytes) -> Iterator[Finding]:
@@ -368,8 +400,12 @@ def _check_exercises(page: _Page) -> Iterator[Finding]:
     prose = "\n".join(cell.source for cell in page.notebook.cells if cell.cell_type == "markdown")
     told: dict[str, tuple[str, str]] = {}
     for mark in _EXERCISE.finditer(prose):
-        number = f"{mark[2]}.{mark[3]}"
-        told[number] = (mark[1], prose[mark.end() :].partition("{exercise-end}")[0])
+        number, title = mark[1], mark[2]
+        if mark[3] != number.replace(".", "-"):
+            yield page.says(
+                f"exercise {number} has the label ex-{mark[3]}", "let heading and label agree"
+            )
+        told[number] = (title, prose[mark.end() :].partition("{exercise-end}")[0])
     checked = Counter(
         number for cell in code_cells(page.notebook) for number in _CHECKED.findall(cell.source)
     )

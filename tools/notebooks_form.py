@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 __all__ = [
     "ROOT",
     "code_cells",
+    "find_drawings",
     "find_notebooks",
     "keep_equal_outputs",
     "load_rules",
@@ -52,6 +53,11 @@ def find_notebooks(root: Path, only: str | None = None) -> list[Path]:
         for path in sorted((root / folder).glob("*.ipynb"))
         if only is None or only in (path.stem, path.stem.partition("-")[0])
     ]
+
+
+def find_drawings(root: Path) -> list[Path]:
+    """List the drawings that chapters show."""
+    return sorted((root / "chapters").glob("*.svg"))
 
 
 def read_notebook(path: Path) -> NotebookNode:

@@ -129,10 +129,7 @@ def _directive(opening: re.Match[str], body: list[str], page: str, pages: Pages)
         options[option[1]] = option[2]
         body = body[1:]
     inside = plain_markdown("\n".join(body), page, pages).split("\n")
-    if name == "exercise-start":
-        number = ".".join(options.get("label", "").split("-")[1:])
-        return [f"## Exercise {number}: {title}" if title else f"## Exercise {number}"]
-    if name in ("exercise-end", "solution-start", "solution-end"):
+    if name in ("exercise-start", "exercise-end", "solution-start", "solution-end"):
         return []
     if name in ADMONITIONS:
         heading = title or name.capitalize()

@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import nbformat
-from notebooks_form import find_notebooks, normalise, read_notebook, to_bytes, write_atomically
+from notebooks_form import (
+    find_drawings,
+    find_notebooks,
+    normalise,
+    read_notebook,
+    to_bytes,
+    write_atomically,
+)
 from notebooks_plain import Pages, plain_markdown
 
 if TYPE_CHECKING:
@@ -44,7 +51,7 @@ class Given:
 
 
 def give_copies(root: Path, into: Path, *, fresh: bool = False) -> Given:
-    """Write the learner's copies of all notebooks and pages.
+    """Write the learner's copies of all notebooks, pages and drawings.
 
     A copy that a learner has changed is never overwritten; the file ``.given.json`` tells
     which those are.
@@ -59,7 +66,8 @@ def give_copies(root: Path, into: Path, *, fresh: bool = False) -> Given:
     # What was last given, by path: the hash of the bytes that the learner got.
     last: dict[str, str] = json.loads(ledger.read_text()) if ledger.exists() else {}
     given = Given()
-    for path in [*find_notebooks(root), *sorted((root / "chapters").glob("*.md"))]:
+    pages_and_drawings = [*sorted((root / "chapters").glob("*.md")), *find_drawings(root)]
+    for path in [*find_notebooks(root), *pages_and_drawings]:
         name = path.relative_to(root).as_posix()
         copy = into / name
         content = _content(path, name, pages)
@@ -109,6 +117,8 @@ def learner_copy(notebook: NotebookNode, page: str, pages: Pages) -> NotebookNod
 
 
 def _content(path: Path, name: str, pages: Pages) -> bytes:
+    if path.suffix == ".svg":
+        return path.read_bytes()
     if path.suffix == ".md":
         text = plain_markdown(path.read_text(encoding="utf-8"), name, pages)
         return f"{text}\n".encode()

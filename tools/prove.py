@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from notebooks_form import ROOT, find_notebooks
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from lab import LabError, cleaning
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 LEARNERS = 8
 SHOWN_LINES = 60
+CHECKS = ROOT / "_build" / "checks"
 # Not the course's label: what carries it must survive whatever the course does.
 FOREIGN = "prove.foreign"
 
@@ -107,6 +109,22 @@ class Prover:
             runs = [stack.enter_context(self._run(found, notebooks)) for _ in range(learners)]
             for run in runs:
                 _look_at(found, run)
+
+    def checks(self, found: Round, notebooks: Sequence[Path]) -> None:
+        """Run the tests of the checks of some notebooks' exercises; they note what was said."""
+        stems = {path.stem.partition("-")[2].replace("-", "_") for path in notebooks}
+        tests = [f"tests/lab/checks/test_{stem}.py" for stem in sorted(stems)]
+        shutil.rmtree(CHECKS, ignore_errors=True)
+        found.runs += 1
+        run = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "--color=no", *tests],
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if run.returncode:
+            found.failures.append("\n".join(run.stdout.splitlines()[-SHOWN_LINES:]))
 
     @contextmanager
     def _run(self, found: Round, notebooks: Sequence[Path]) -> Iterator[Run]:
@@ -262,6 +280,10 @@ def _prove(only: str | None, seed: int, learners: int) -> bool:
                 prover.in_turn(found, random.Random(seed).sample(notebooks, len(notebooks)))  # noqa: S311
         with prover.round(f"{learners} learners at once on one engine") as found:
             prover.side_by_side(found, notebooks, learners)
+        with prover.round(
+            "each check fails untouched, fails on wrong answers, passes solved"
+        ) as found:
+            prover.checks(found, notebooks)
         with prover.round("nothing that carries the course's labels is left") as found:
             found.failures += sorted(_labelled(client) - labelled)
         with prover.round("what the course did not make is as it was") as found:
@@ -295,6 +317,11 @@ def _report(rounds: Sequence[Round]) -> None:
         verdict = "no" if round_.failures else "yes"
         table.add_row(round_.claim, runs, f"{round_.seconds:.0f}", verdict)
     console.print(table)
+    rows = [json.loads(path.read_text()) for path in sorted(CHECKS.glob("*.json"))]
+    said = Table("exercise", "state", "what its check said", title="the checks")
+    for row in rows:
+        said.add_row(escape(row["exercise"]), escape(row["state"]), escape(row["answer"]))
+    console.print(said)
 
 
 def _differences(before: dict[str, object], after: dict[str, object]) -> list[str]:

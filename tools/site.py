@@ -60,10 +60,11 @@ def _add_notebooks(site: Path) -> None:
             stdout=subprocess.DEVNULL,
             check=True,
         )
-        for notebook in Path(copies).glob("*/*.ipynb"):
-            offered = site / "notebooks" / notebook.relative_to(copies)
-            offered.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(notebook, offered)
+        for pattern in ("*/*.ipynb", "*/*.svg"):
+            for copy in Path(copies).glob(pattern):
+                offered = site / "notebooks" / copy.relative_to(copies)
+                offered.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(copy, offered)
 
 
 def _origin() -> str:

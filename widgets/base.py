@@ -14,7 +14,10 @@ __all__ = ["STATIC", "CourseWidget"]
 
 STATIC = Path(__file__).parent / "static"
 _WRAPPER = (
-    '<div class="course-widget" data-anywidget="{name}">\n{markup}\n'
+    # JupyterLab shows this line where no kernel has run the cell, without our stylesheet; the page,
+    # which has the stylesheet, does not show it.
+    '<div class="course-widget" data-anywidget="{name}">\n<p class="asleep">'
+    "In JupyterLab, run this cell: the picture comes alive then.</p>\n{markup}\n"
     '<script type="application/json">{state}</script>\n</div>'
 )
 

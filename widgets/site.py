@@ -19,6 +19,7 @@ from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
 from widgets import site_styles
+from widgets.drawings import InlineDrawings
 
 __all__ = ["binder_url", "public_repository", "setup"]
 
@@ -47,6 +48,7 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_node(folded, html=(_visit_folded, _depart_folded))
     app.add_node(folded_title, html=(_visit_folded_title, _depart_folded_title))
     app.add_post_transform(FoldDropdowns)
+    app.add_transform(InlineDrawings)
     app.connect("config-inited", _use_own_files)
     app.connect("html-page-context", _fit_page, priority=900)  # the theme has had its say
     app.connect("build-finished", _finish, priority=900)  # after the theme has written its colours

@@ -23,6 +23,6 @@ rm -rf ensurepip idlelib lib2to3 site-packages test turtle.py turtledemo
 python3 -m compileall -q --invalidation-mode unchecked-hash "$library"
 
 # What the course calls is there, or the build fails here.
-python3 -c 'import http.server, json, urllib.request'
-for tool in httpd nslookup ps sh sleep wget; do command -v "$tool" > /dev/null; done
+python3 -c 'import ctypes, http.server, json, urllib.request'
+for tool in httpd ip mount nsenter nslookup pivot_root ps setpriv sh sleep unshare wget; do command -v "$tool" > /dev/null; done
 rm /finish.sh

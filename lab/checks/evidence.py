@@ -34,7 +34,9 @@ def container(lab: Lab, short: str) -> Container:
     found = lab.docker.containers.list(all=True, filters=lab.filters)
     names = sorted(str(other.name).removeprefix(lab.naming.prefix) for other in found)
     there = f"There is: {', '.join(names)}." if names else "You have no containers here yet."
-    raise NotYet(f"No container has the name lab.name({short!r}). {there}")
+    raise NotYet(
+        f"No container has the name {lab.name(short)}, which is lab.name({short!r}). {there}"
+    )
 
 
 def in_words(found: Container) -> str:

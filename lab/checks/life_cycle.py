@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from typing import TYPE_CHECKING, Any
+
+import tenacity
 
 from lab.checks import evidence
 from lab.checks.exercise import Exercise, NotYet
@@ -129,11 +132,10 @@ def _limits_memory(lab: Lab) -> bool:
 
 def _check_shop(lab: Lab) -> None:
     shop = evidence.container(lab, "shop")
+    _settle(shop)
     if shop.status != "running":
         raise NotYet(f"shop should run, but {evidence.in_words(shop)}. {_where_to_look(shop)}")
     health = shop.attrs["State"].get("Health", {}).get("Status", "none")
-    if health == "starting":
-        health = _settled_health(lab, shop)
     if health == "none":
         raise NotYet("shop runs without a health check: keep the one that its image has.")
     if health != "healthy":
@@ -146,14 +148,17 @@ def _check_shop(lab: Lab) -> None:
         raise NotYet(f"shop answers {answer.get('message')!r}, but should say {GREETING!r}.")
 
 
-def _settled_health(lab: Lab, shop: Container) -> str:
-    from lab.errors import NotReadyError  # noqa: PLC0415  # only this check waits
-
-    try:
-        lab.wait_for(shop, "State.Health.Status", "healthy", timeout=5)
-    except NotReadyError:
-        shop.reload()
-    return str(shop.attrs["State"]["Health"]["Status"])
+@tenacity.retry(
+    retry=tenacity.retry_if_result(operator.not_),
+    wait=tenacity.wait_fixed(0.1),
+    stop=tenacity.stop_after_delay(5),
+    retry_error_callback=lambda _state: False,
+)
+def _settle(shop: Container) -> bool:
+    """Give a start the time to fail, and the health check the time to speak."""
+    shop.reload()
+    health = shop.attrs["State"].get("Health", {}).get("Status")
+    return not (shop.status == "running" and health == "starting")
 
 
 def _where_to_look(shop: Container) -> str:

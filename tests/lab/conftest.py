@@ -43,11 +43,3 @@ def lab(learner: str) -> Iterator[Lab]:
     assert opened.naming.learner == learner
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def exercises(learner: str) -> Iterator[Lab]:
-    opened = open_lab(CHAPTER, exercises=True)
-    assert opened.naming.learner == learner
-    yield opened
-    opened.close()

@@ -8,12 +8,19 @@ from IPython.testing.globalipapp import start_ipython
 from lab.notebook import next_step_for, shorten_engine_errors
 
 
+def conflict(explanation: str) -> docker.errors.APIError:
+    response = requests.Response()
+    response.status_code = 409
+    return docker.errors.APIError(explanation, response=response)
+
+
 @pytest.mark.parametrize(
     ("error", "said"),
     [
         (docker.errors.NotFound("No such container: x"), "Run the cell that starts it again"),
         (docker.errors.ImageNotFound("No such image: x"), "lab images prepare"),
         (docker.errors.APIError("write: no space left on device"), "lab doctor"),
+        (conflict("Container x is already paused"), "does not fit the state"),
         (requests.exceptions.ConnectionError("refused"), "Nobody answers"),
     ],
 )

@@ -150,6 +150,23 @@ def test_wait_for_tells_what_it_saw_instead(lab: Lab) -> None:
         lab.wait_for(web, "status", "paused", timeout=0.3)
 
 
+def test_wait_log_gives_the_line(lab: Lab) -> None:
+    polite = lab.docker.containers.run(
+        "course/base:1", "sh -c 'echo all is ready; sleep 600'",
+        name=lab.name("polite"), init=True, detach=True,
+    )  # fmt: skip
+    assert lab.wait_log(polite, "ready") == "all is ready"
+
+
+def test_wait_log_tells_what_was_logged_instead(lab: Lab) -> None:
+    hasty = lab.docker.containers.run(
+        "course/base:1", "echo bye", name=lab.name("hasty"), detach=True
+    )
+    with pytest.raises(NotReadyError, match="has not logged 'ready'") as caught:
+        lab.wait_log(hasty, "ready")
+    assert "bye" in caught.value.what
+
+
 def test_what_was_removed_meanwhile_is_shown_as_gone(lab: Lab) -> None:
     web = sleeper(lab, "web")
     web.remove(force=True)

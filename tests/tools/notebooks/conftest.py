@@ -148,7 +148,8 @@ class House:
             cells += [
                 prose(
                     f"exercise-{slug}",
-                    f"```{{exercise-start}} {exercise.title}\n:label: {label}\n```\n\n"
+                    f"## {number} {exercise.title}\n\n"
+                    f"```{{exercise-start}}\n:label: {label}\n:nonumber:\n```\n\n"
                     f"*About {exercise.minutes} minutes.*\nThe problem of {number}.\n\n"
                     "```{exercise-end}\n```",
                 ),

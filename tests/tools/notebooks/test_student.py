@@ -66,7 +66,7 @@ def test_the_problems_are_read_as_plain_markdown(house: House, tmp_path: Path) -
     prose = cells(tmp_path / "learn" / EXERCISES, "markdown")
     assert prose[0] == "# Exercises: life cycle"
     assert prose[1] == (
-        "## Exercise 05.1: Four containers, four states\n\n*About 5 minutes.*\nThe problem of 05.1."
+        "## 05.1 Four containers, four states\n\n*About 5 minutes.*\nThe problem of 05.1."
     )
 
 
