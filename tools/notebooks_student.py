@@ -28,6 +28,8 @@ __all__ = ["Given", "give_copies", "learner_copy"]
 
 GIVEN = ".given.json"
 PLACEHOLDER = "# Your turn"
+ASLEEP = "Run this cell: what it shows comes alive then."
+WIDGET = 'class="course-widget"'
 _SOLUTION = re.compile(
     r"^(`{3,})\{solution-(start|end)\}[^\n]*\n(?:[^\n]*\n)*?\1[ \t]*$", re.MULTILINE
 )
@@ -97,7 +99,8 @@ def give_copies(root: Path, into: Path, *, fresh: bool = False) -> Given:
 def learner_copy(notebook: NotebookNode, page: str, pages: Pages) -> NotebookNode:
     """Derive what a learner gets of a notebook.
 
-    A chapter keeps its outputs. An exercise loses its solutions, with the prose between
+    A chapter keeps its outputs; of a widget, which JupyterLab can't show before its cell has run,
+    it keeps the text. An exercise loses its solutions, with the prose between
     their marks, and every output; one empty cell stands in the place of each solution.
 
     Args:
@@ -111,6 +114,10 @@ def learner_copy(notebook: NotebookNode, page: str, pages: Pages) -> NotebookNod
     for cell in copy.cells:
         if cell.cell_type == "markdown":
             cell.source = plain_markdown(cell.source, page, pages)
+        for output in cell.get("outputs", []):
+            if WIDGET in output.get("data", {}).get("text/html", ""):
+                output.data.pop("text/html")
+                output.data["text/plain"] = f"{ASLEEP}\n\n{output.data['text/plain']}"
     copy.cells = [cell for cell in copy.cells if cell.source]
     nbformat.validate(copy)
     return copy

@@ -319,6 +319,8 @@ def _report(rounds: Sequence[Round]) -> None:
     console.print(table)
     rows = [json.loads(path.read_text()) for path in sorted(CHECKS.glob("*.json"))]
     said = Table("exercise", "state", "what its check said", title="the checks")
+    for column in said.columns:
+        column.overflow = "fold"
     for row in rows:
         said.add_row(escape(row["exercise"]), escape(row["state"]), escape(row["answer"]))
     console.print(said)

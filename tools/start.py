@@ -24,6 +24,7 @@ BUILD = ROOT / "_build"
 SERVER_SECONDS = 60
 STOP_SECONDS = 15
 TAIL_LINES = 15
+ANNOUNCEMENTS = "@jupyterlab/apputils-extension:announcements"
 
 
 def main() -> int:
@@ -67,9 +68,7 @@ def _stay_with_jupyterlab(chapter: str) -> int:
         "--ServerApp.answer_yes=True",
         # A shell that reads the system's profile would lose `.venv` from its PATH.
         f"--ServerApp.terminado_settings={{'shell_command': [{os.environ.get('SHELL', 'sh')!r}]}}",
-        # It asks nobody outside for news, versions or extensions.
-        "--LabApp.news_url=None",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdates",
+        # It asks nobody outside for extensions.
         "--LabApp.extension_manager=readonly",
     ]
     if os.geteuid() == 0:
@@ -78,6 +77,7 @@ def _stay_with_jupyterlab(chapter: str) -> int:
             "JupyterLab refuses to be started by root, because whoever gets in is root, too. "
             "Here it is let: it listens on 127.0.0.1 only, and asks for a token."
         )
+    _ask_for_no_news()
     programs = f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"
     with log.open("wb") as output:
         server = subprocess.Popen(
@@ -103,6 +103,13 @@ def _stay_with_jupyterlab(chapter: str) -> int:
         print(f"JupyterLab did not start or broke off.\n{tail}")
         print(f"Next: read {log}, then type `make lab` again.")
     return code
+
+
+def _ask_for_no_news() -> None:
+    """Leave out the part that asks for news and updates, and asks the learner whether it may."""
+    page = Path(sys.prefix) / "etc/jupyter/labconfig/page_config.json"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(json.dumps({"disabledExtensions": {ANNOUNCEMENTS: True}}))
 
 
 def _address(server: subprocess.Popen[bytes]) -> dict[str, Any] | None:

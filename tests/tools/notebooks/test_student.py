@@ -70,6 +70,20 @@ def test_the_problems_are_read_as_plain_markdown(house: House, tmp_path: Path) -
     )
 
 
+def test_a_widget_that_sleeps_says_how_to_wake_it(tmp_path: Path) -> None:
+    give_copies(ROOT, tmp_path)
+    outputs = [
+        output.data
+        for cell in read(tmp_path / CHAPTER).cells
+        for output in cell.get("outputs", [])
+        if "SelfCheck(" in cell.source
+    ]
+    assert outputs
+    for data in outputs:
+        assert list(data) == ["text/plain"]
+        assert data["text/plain"].startswith("Run this cell: what it shows comes alive then.")
+
+
 def test_a_chapter_keeps_its_outputs(house: House, tmp_path: Path) -> None:
     give_copies(house.root, tmp_path / "learn")
     chapter = read(tmp_path / "learn" / CHAPTER)
