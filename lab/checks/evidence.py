@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from lab.session import Lab
 
-__all__ = ["answer_of", "container", "in_words", "logs_of", "published_url"]
+__all__ = ["answer_of", "container", "in_words", "inside", "logs_of", "published_url"]
 
 ANSWER_SECONDS = 3
 KILLED = 137
@@ -63,6 +63,25 @@ def in_words(found: Container) -> str:
 def logs_of(found: Container) -> str:
     """Read a container's log as text."""
     return str(found.logs().decode(errors="replace"))
+
+
+def inside(found: Container, *command: str) -> str | None:
+    """Run a command in a running container, and read what it writes.
+
+    Args:
+        found: The container.
+        command: The program and its arguments.
+
+    Returns:
+        What it wrote; ``None`` if it failed.
+
+    Example:
+        >>> inside(web, "hostname", "-i")  # doctest: +SKIP
+        '172.17.0.2 '
+    """
+    code, output = found.exec_run(list(command))
+    # Without stream=True it is bytes, which the types of docker-py do not know.
+    return bytes(output).decode(errors="replace") if code == 0 else None  # type: ignore[arg-type]
 
 
 def published_url(found: Container) -> str:
