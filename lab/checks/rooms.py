@@ -13,7 +13,7 @@ from lab.checks.exercise import NotYet
 from lab.errors import NotReadyError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from docker.models.containers import Container
 
@@ -171,11 +171,11 @@ def open_room(lab: Lab, short: str, *, files: bool = False) -> Container:
     Raises:
         NotReadyError: The room can't be set up; the message has what was said.
     """
-    made = lab.docker.containers.run("course/base:1", name=lab.name(short), **OPTIONS)
+    made: Container = lab.docker.containers.run("course/base:1", name=lab.name(short), **OPTIONS)
     done = made.exec_run(["sh", "-ec", (_FILES if files else "") + _LIMITS])
     if done.exit_code != 0:
         raise NotReadyError(
-            f"The room can't be set up on this engine: {done.output.decode().strip()}",
+            f"The room can't be set up on this engine: {_text(done.output).strip()}",
             next_step="See what the chapter says about its workshop: this engine may need "
             "another option, or may not be able to isolate.",
         )
@@ -231,7 +231,7 @@ def programs(room: Container, program: str) -> tuple[Process, list[Process]]:
             "The room can't be entered any more. The room's own /proc, or its root, was "
             "exchanged, for all who are in it. Prepare the exercise again."
         )
-    seen = json.loads(looked.output)
+    seen = json.loads(_text(looked.output))
     all_of_them = [Process(**each, groups=seen["groups"]) for each in seen["processes"]]
     if not all_of_them[0].sees_own:
         raise NotYet(
@@ -261,3 +261,8 @@ def settled(check: Callable[[Lab], None]) -> Callable[[Lab], None]:
                 return
 
     return patient
+
+
+def _text(output: bytes | Iterator[bytes]) -> str:
+    # docker-py says that it may be a stream; here none was asked for.
+    return (output if isinstance(output, bytes) else b"".join(output)).decode()
