@@ -228,15 +228,15 @@ def programs(room: Container, program: str) -> tuple[Process, list[Process]]:
     looked = room.exec_run(["python3", "-c", _LOOK])
     if looked.exit_code != 0:
         raise NotYet(
-            "The room can't be entered any more. The room's own /proc, or its root, was "
-            "exchanged, for all who are in it. Prepare the exercise again."
+            "The room can't be entered any more: something was changed for the whole room, such "
+            "as its /proc, its root or its limit. Prepare the exercise again."
         )
     seen = json.loads(_text(looked.output))
     all_of_them = [Process(**each, groups=seen["groups"]) for each in seen["processes"]]
     if not all_of_them[0].sees_own:
         raise NotYet(
-            "The room's own /proc was exchanged, for all who are in it: the new one was mounted "
-            "in the mount table that the room uses, too. Prepare the exercise again."
+            "The /proc of the whole room was exchanged: the new one was mounted in the mount "
+            "table that the room uses, too. Prepare the exercise again."
         )
     found = [process for process in all_of_them if process.program == program]
     if not found:
