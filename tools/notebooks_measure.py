@@ -106,8 +106,9 @@ def before_you_start(chapter: Chapter, measured: Measured) -> str:
     running = (
         "under 1 minute"
         if measured.run_seconds < 60  # noqa: PLR2004  # seconds in a minute
-        else f"about {math.ceil(measured.run_seconds / 60)} minutes"
+        else f"about {_count(math.ceil(measured.run_seconds / 60), 'minute')}"
     )
+    where = ", on 127.0.0.1 only" if measured.ports else ""
     rows = {
         "Needed": chapter.needed,
         "Helpful": chapter.helpful,
@@ -117,7 +118,7 @@ def before_you_start(chapter: Chapter, measured: Measured) -> str:
         "Containers": f"{measured.containers}, at most {measured.at_once} running at once",
         "Networks and volumes": f"{_count(measured.networks, 'network')}, "
         f"{_count(measured.volumes, 'volume')}",
-        "Ports": f"{_count(measured.ports, 'port')}, on 127.0.0.1 only",
+        "Ports": f"{_count(measured.ports, 'port')}{where}",
         "Disk": f"about {measured.image_megabytes} MB of images",
         "AWS": chapter.aws,
         "Engines": chapter.engines,
