@@ -116,7 +116,7 @@ class Change:
     Args:
         name: What the option `changed` takes.
         label: What the reader chooses.
-        kind: Where it stands among the choices: "", "file" or "line".
+        kind: Where it stands among the choices: "", "file" or "step".
         lines: The indexes of the instructions that are not as they were.
         best: The order in which least is rebuilt, as indexes.
     """
@@ -135,8 +135,8 @@ class ImageLayers(CourseWidget):
         image: An image as docker-py gives it; without one, an example is shown.
         dockerfile: The text that the image was built from.
         changed: What differs at the next build, before the reader chooses: a file that a COPY
-            takes, as it is written there; "line 3", where FROM is line 1; or "" for nothing.
-        order: The numbers of the lines in another order, like `[1, 2, 4, 3]`.
+            takes, as it is written there; "step 3", where FROM is step 1; or "" for nothing.
+        order: The numbers of the steps in another order, like `[1, 2, 4, 3]`.
 
     Raises:
         TypeError: The image is none of docker-py's, one of the two is missing, or a keyword is
@@ -168,8 +168,9 @@ class ImageLayers(CourseWidget):
                 for step in steps
             ]
         else:
+            real = _docker_image(image)
             steps = parse(_text_of(dockerfile))
-            self._layers = _read(_docker_image(image), steps)
+            self._layers = _read(real, steps)
         self._keeps = list(fixed_pairs(steps))
         self._changes = {change.name: change for change in self._possible_changes(steps)}
         self._files = _files(steps)
@@ -177,11 +178,15 @@ class ImageLayers(CourseWidget):
         super().__init__(
             **{"changed": next(files, ""), "order": list(range(1, len(steps) + 1)), **options}
         )
+        reasons = list(dict.fromkeys(why for _, _, why in self._keeps))
         self.set_trait(
             "table",
             {
                 "lines": [asdict(layer) for layer in self._layers],
-                "keeps": self._keeps,
+                "keeps": [
+                    (first, second, reasons.index(why)) for first, second, why in self._keeps
+                ],
+                "reasons": reasons,
                 "changes": {name: asdict(change) for name, change in self._changes.items()},
                 "files": self._files,
             },
@@ -204,7 +209,7 @@ class ImageLayers(CourseWidget):
             raise ValueError(f"The order {order} must hold each of 1 to {len(self._layers)} once.")
         for first, second, why in self._keeps:
             if order.index(first + 1) > order.index(second + 1):
-                raise ValueError(f"Line {first + 1} must come before line {second + 1}. {why}")
+                raise ValueError(f"Step {first + 1} must come before step {second + 1}. {why}")
         return order
 
     def _possible_changes(self, steps: Sequence[Instruction]) -> Iterator[Change]:
@@ -215,7 +220,7 @@ class ImageLayers(CourseWidget):
             label = "another file of the folder" if source == "." else source
             yield Change(source, label, "file", tuple(lines), self._best(lines))
         for i, layer in enumerate(self._layers):
-            yield Change(f"line {i + 1}", layer.text, "line", (i,), self._best([i]))
+            yield Change(f"step {i + 1}", layer.text, "step", (i,), self._best([i]))
 
     def _best(self, changed: Iterable[int]) -> tuple[int, ...]:
         """Orders the lines so that least is rebuilt; where it makes no difference, as written."""
@@ -249,7 +254,7 @@ class ImageLayers(CourseWidget):
             )
         first = rebuilt(order, change.lines).index(True) + 1
         steps, cost = self._figures(order, change)
-        what = f"the line {change.label}" if change.kind == "line" else change.label
+        what = f"the line {change.label}" if change.kind == "step" else change.label
         return f"When {what} changes, step {first} and all after it are rebuilt: {steps}, {cost}."
 
     def _context(self) -> dict[str, object]:
@@ -320,13 +325,22 @@ def _read(image: Image, steps: Sequence[Instruction]) -> list[Layer]:
         if not _fits(step, keyword, arguments):
             there = _short(f"{keyword} {arguments}".strip())
             raise ValueError(
-                f"The Dockerfile does not fit the image: line {number} is {_short(str(step))!r}, "
+                f"The Dockerfile does not fit the image: step {number} is {_short(str(step))!r}, "
                 f"where the image's history has {there!r}. "
                 "Give the text that this image was built from."
             )
         files = step.keyword in FILE_KEYWORDS and _has_layer(image, history[at : at + 2])
         found.append(_layer(step, history[at]["Size"], files=files))
         at += 1
+    while at < len(history) and _is_given_label(history[at], steps):
+        at += 1
+    more = _steps_above(history[at:], steps[0].words[0])
+    if more:
+        raise ValueError(
+            f"The Dockerfile does not fit the image: it has {len(steps) - 1} steps after FROM, "
+            f"the image's history {len(steps) - 1 + more}. "
+            "Give the text that this image was built from."
+        )
     base = _layer(steps[0], sum(entry["Size"] for entry in history[at:]), files=True)
     return [base, *reversed(found)]
 
@@ -346,6 +360,12 @@ def _is_given_label(entry: Mapping[str, Any], steps: Iterable[Instruction]) -> b
     key = arguments.partition("=")[0]
     written = [step.arguments for step in steps if step.keyword == "LABEL"]
     return keyword == "LABEL" and not any(key in arguments for arguments in written)
+
+
+def _steps_above(history: Sequence[Mapping[str, Any]], base: str) -> int:
+    """Counts what stands above the base in a history, where the engine tells the base's tag."""
+    tags = [entry.get("Tags") or () for entry in history]
+    return next((i for i, names in enumerate(tags) if {base, f"{base}:latest"} & set(names)), 0)
 
 
 def _fits(step: Instruction, keyword: str, arguments: str) -> bool:

@@ -42,14 +42,14 @@ export function verdict(table, order, changed) {
   }
   const first = rebuilt(order, lines).indexOf(true) + 1;
   const { steps, cost } = figures(table, order, changed);
-  const what = kind === "line" ? `the line ${label}` : label;
+  const what = kind === "step" ? `the line ${label}` : label;
   return `When ${what} changes, step ${first} and all after it are rebuilt: ${steps}, ${cost}.`;
 }
 
 /** Why two neighbours must stay in order; "" if they need not. */
 export function reason(table, above, below) {
   const fixed = table.keeps.find(([first, second]) => first === above && second === below);
-  return fixed ? fixed[2] : "";
+  return fixed ? table.reasons[fixed[2]] : "";
 }
 
 function render({ model, el }) {
@@ -135,7 +135,7 @@ function render({ model, el }) {
     slots.file.textContent = path;
     slots.diff.textContent = written ? diff(written).join("\n") || "nothing" : "no container";
     writable.dataset.there = written ? "yes" : "no";
-    const words = { changed: "a copy, changed", added: "the new file", deleted: "a whiteout" };
+    const words = { changed: "its own copy", added: "the new file", deleted: "a whiteout" };
     writable.lastElementChild.textContent = written ? words[mark] ?? "–" : "no container";
     writable.classList.toggle("read", readFrom === "container");
     for (const row of layers) {
