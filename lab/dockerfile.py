@@ -55,7 +55,7 @@ class LabelledDockerfile:
         """Correct the line numbers in an engine's message about this Dockerfile.
 
         Args:
-            message: Such as ``dockerfile parse error line 4: unknown instruction: COPPY``.
+            message: Such as ``dockerfile parse error line 4: unknown instruction: BUILD``.
         """
         return re.sub(r"(?<=parse error line )\d+", self._own_line, message)
 

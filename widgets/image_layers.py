@@ -332,15 +332,14 @@ def _read(image: Image, steps: Sequence[Instruction]) -> list[Layer]:
         files = step.keyword in FILE_KEYWORDS and _has_layer(image, history[at : at + 2])
         found.append(_layer(step, history[at]["Size"], files=files))
         at += 1
-    while at < len(history) and _is_given_label(history[at], steps):
-        at += 1
-    more = _steps_above(history[at:], steps[0].words[0])
-    if more:
-        raise ValueError(
-            f"The Dockerfile does not fit the image: it has {len(steps) - 1} steps after FROM, "
-            f"the image's history {len(steps) - 1 + more}. "
-            "Give the text that this image was built from."
-        )
+    name = steps[0].words[0]
+    for i, entry in enumerate(history):  # an engine that has the base's tag says where it begins
+        if {name, f"{name}:latest"} & set(entry["Tags"] or ()) and i != at:
+            raise ValueError(
+                f"The Dockerfile does not fit the image: it has {len(steps) - 1} steps after FROM, "
+                f"the image's history {i - at + len(steps) - 1}. "
+                "Give the text that this image was built from."
+            )
     base = _layer(steps[0], sum(entry["Size"] for entry in history[at:]), files=True)
     return [base, *reversed(found)]
 
@@ -360,12 +359,6 @@ def _is_given_label(entry: Mapping[str, Any], steps: Iterable[Instruction]) -> b
     key = arguments.partition("=")[0]
     written = [step.arguments for step in steps if step.keyword == "LABEL"]
     return keyword == "LABEL" and not any(key in arguments for arguments in written)
-
-
-def _steps_above(history: Sequence[Mapping[str, Any]], base: str) -> int:
-    """Counts what stands above the base in a history, where the engine tells the base's tag."""
-    tags = [entry.get("Tags") or () for entry in history]
-    return next((i for i, names in enumerate(tags) if {base, f"{base}:latest"} & set(names)), 0)
 
 
 def _fits(step: Instruction, keyword: str, arguments: str) -> bool:

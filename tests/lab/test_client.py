@@ -116,7 +116,7 @@ def test_a_context_of_ones_own_is_left_as_it_is(lab: Lab) -> None:
 
 def test_a_slip_is_said_with_its_line(lab: Lab) -> None:
     with pytest.raises(docker.errors.APIError, match="parse error line 2: unknown instruction"):
-        build(lab, b"FROM course/base:1\nCOPPY a /")
+        build(lab, b"FROM course/base:1\nBUILD a /")
 
 
 def test_a_folder_without_a_dockerfile_is_refused_by_the_engine(lab: Lab) -> None:

@@ -38,7 +38,7 @@ def test_a_stage_may_begin_on_two_lines() -> None:
 
 
 def test_messages_speak_of_the_lines_as_they_were_written() -> None:
-    dockerfile = LabelledDockerfile("FROM a AS b\nRUN c\nFROM d\nCOPPY e /\n", LABELS)
-    said = "dockerfile parse error line 6: unknown instruction: COPPY"
+    dockerfile = LabelledDockerfile("FROM a AS b\nRUN c\nFROM d\nBUILD e /\n", LABELS)
+    said = "dockerfile parse error line 6: unknown instruction: BUILD"
     assert dockerfile.as_written(said) == said.replace("6", "4")
     assert dockerfile.as_written("parse error line 1: x") == "parse error line 1: x"

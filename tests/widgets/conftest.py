@@ -20,8 +20,7 @@ if TYPE_CHECKING:
 PAGE = """<!doctype html>
 <html lang="en" data-theme="{theme}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Widgets</title><link rel="icon" href="data:,">{styles}
-<style>.course-widget > .asleep {{ display: none; }}</style></head>
+<title>Widgets</title><link rel="icon" href="data:,">{styles}</head>
 <body style="margin: 0; padding: 0 1rem; background: {background}">
 <main><h1 style="color: gray">Widgets</h1>
 {widgets}</main>
