@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
 import tenacity
 
-from lab.naming import COURSE, labels_of, short_name
+from lab.naming import COURSE, UNTAGGED, labels_of, short_name, short_tag
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -107,7 +108,7 @@ def find(
         containers=tuple(sorted(containers, key=lambda found: str(found.name))),
         networks=tuple(sorted(client.networks.list(filters=filters), key=lambda n: str(n.name))),
         volumes=tuple(sorted(client.volumes.list(filters=filters), key=lambda v: str(v.name))),
-        images=tuple(sorted(client.images.list(filters=filters), key=_image_name)),
+        images=tuple(sorted(client.images.list(filters=filters), key=_by_name)),
     )
 
 
@@ -143,13 +144,12 @@ def sweep(
             _unless_gone(network.remove)
         for volume in found.volumes:
             _unless_gone(volume.remove, force=True)
-        for image in found.images:
-            _unless_gone(client.images.remove, image.id, force=True)
+        _remove_images(client, found.images)
     return Removed(
         containers=_short_names(found.containers),
         networks=_short_names(found.networks),
         volumes=_short_names(found.volumes),
-        images=tuple(short_name(_image_name(image), labels_of(image)) for image in found.images),
+        images=_image_names(found.images),
         dry_run=dry_run,
     )
 
@@ -174,8 +174,34 @@ def _short_names(things: Any) -> tuple[str, ...]:  # noqa: ANN401
     return tuple(short_name(str(thing.name), labels_of(thing)) for thing in things)
 
 
-def _image_name(image: Image) -> str:
-    return image.tags[0] if image.tags else str(image.short_id)
+def _remove_images(client: docker.DockerClient, images: tuple[Image, ...]) -> None:
+    """Remove images, those first that stand on others: the engine refuses the other order."""
+    left = list(images)
+    while left:
+        refused, refusal = [], None
+        for image in left:
+            try:
+                _unless_gone(client.images.remove, image.id, force=True)
+            except docker.errors.APIError as why:
+                if why.status_code != HTTPStatus.CONFLICT:
+                    raise
+                refused.append(image)
+                refusal = why
+        if refusal and len(refused) == len(left):
+            raise refusal
+        left = refused
+
+
+def _by_name(image: Image) -> list[str]:
+    return sorted(image.tags)
+
+
+def _image_names(images: tuple[Image, ...]) -> tuple[str, ...]:
+    """Name images as a learner does: by their short tags, without the registry's address."""
+    names = {short_tag(tag, labels_of(image)) for image in images for tag in image.tags}
+    # How many a build leaves in between, each engine decides for itself.
+    untagged = [UNTAGGED] if any(not image.tags for image in images) else []
+    return (*sorted(names), *untagged)
 
 
 def _in_words(kind: str, names: tuple[str, ...]) -> str:

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import io
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
 
 from lab.cleaning import label_filters
+from lab.dockerfile import LabelledDockerfile
 from lab.errors import NameTakenError
 from lab.naming import Naming, short_name
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from lab.engine import Engine
 
 __all__ = ["LabelledAPIClient", "connect_labelled"]
@@ -38,7 +44,8 @@ def connect_labelled(engine: Engine, naming: Naming) -> docker.DockerClient:
 class LabelledAPIClient(docker.APIClient):
     """docker-py's low-level client with two habits added, for use inside a ``DockerClient``.
 
-    It puts the course's labels on each container, network, volume and built image.
+    It puts the course's labels on each container, network, volume and built image, and on what
+    a build leaves in between; the containers of a build go with it, as with ``docker build``.
     And it lets a cell run again: where the learner's *own* earlier container or network
     holds the name, that one is removed first. Docker alone would refuse (container) or
     make a second one of the same name (network).
@@ -80,10 +87,29 @@ class LabelledAPIClient(docker.APIClient):
         options["labels"] = self._labelled(options.get("labels"))
         return super().create_volume(*args, **options)
 
-    def build(self, *args: Any, **options: Any) -> Any:  # noqa: ANN401
+    def build(self, path: str | None = None, *args: Any, **options: Any) -> Any:  # noqa: ANN401
         """See ``docker.APIClient.build``."""
-        options["labels"] = self._labelled(options.get("labels"))
-        return super().build(*args, **options)
+        options = {"rm": True, "forcerm": True, **options}
+        if options.get("custom_context") or not (options.get("fileobj") or _is_folder(path)):
+            # A context made elsewhere is not ours to change.
+            options["labels"] = self._labelled(options.get("labels"))
+            return super().build(path, *args, **options)
+        if fileobj := options.get("fileobj"):
+            text = fileobj.read()
+            dockerfile = self._with_labels(text if isinstance(text, str) else text.decode())
+            options["fileobj"] = io.BytesIO(dockerfile.text.encode())
+            return _as_written(super().build(path, *args, **options), dockerfile)
+        original = Path(str(path), options.get("dockerfile") or "Dockerfile")
+        if not original.is_file():
+            return super().build(path, *args, **options)  # the engine says that it is missing
+        dockerfile = self._with_labels(original.read_text(encoding="utf-8"))
+        with tempfile.TemporaryDirectory() as elsewhere:
+            options["dockerfile"] = str(Path(elsewhere, "Dockerfile"))
+            Path(options["dockerfile"]).write_text(dockerfile.text, encoding="utf-8")
+            return _as_written(super().build(path, *args, **options), dockerfile)
+
+    def _with_labels(self, text: str) -> LabelledDockerfile:
+        return LabelledDockerfile(text, self.naming.labels)
 
     def _labelled(self, labels: dict[str, str] | None) -> dict[str, str]:
         return {**(labels or {}), **self.naming.labels}
@@ -114,3 +140,16 @@ class LabelledAPIClient(docker.APIClient):
     def _disconnect_all(self, network: str) -> None:
         for container in self.inspect_network(network)["Containers"] or {}:
             self.disconnect_container_from_network(container, network, force=True)
+
+
+def _is_folder(path: str | None) -> bool:
+    return path is not None and Path(path).is_dir()
+
+
+def _as_written(said: Iterator[Any], dockerfile: LabelledDockerfile) -> Iterator[Any]:
+    """Hand on what the engine says of a build, speaking of the lines as the learner wrote them."""
+    try:
+        yield from said
+    except docker.errors.APIError as refusal:
+        refusal.explanation = dockerfile.as_written(str(refusal.explanation))
+        raise

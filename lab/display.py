@@ -10,7 +10,7 @@ from typing import Any
 import docker.errors
 
 from lab.errors import LabError
-from lab.naming import labels_of, short_name
+from lab.naming import UNTAGGED, labels_of, short_name, short_tag
 
 __all__ = ["Table", "Varies", "look_up", "table_of"]
 
@@ -80,7 +80,8 @@ def table_of(things: object, columns: Sequence[str]) -> Table:
         things: One docker-py object (a container, network, volume or image) or several.
         columns: What to show of each: an attribute of the docker-py object such as
             ``name`` or ``status``, or a path into its ``attrs`` such as
-            ``State.ExitCode``. ``name`` is shown short.
+            ``State.ExitCode``. ``name`` is shown short; of an image it is
+            its tags.
 
     Returns:
         One row a thing, sorted by the first column. What the engine no longer knows has
@@ -107,6 +108,8 @@ def look_up(thing: Any, path: str) -> object:  # noqa: ANN401
     """
     if path == "name":
         labels = labels_of(thing)
+        if hasattr(thing, "tags"):  # an image, which may have several names, or none
+            return ", ".join(sorted({short_tag(tag, labels) for tag in thing.tags})) or UNTAGGED
         return short_name(str(thing.name), labels)
     if "." not in path and not path[0].isupper() and hasattr(thing, path):
         return getattr(thing, path)

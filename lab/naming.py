@@ -11,9 +11,18 @@ from typing import Any
 
 from lab.errors import LabError
 
-__all__ = ["COURSE", "Naming", "current_learner", "fault_seed", "labels_of", "short_name"]
+__all__ = [
+    "COURSE",
+    "Naming",
+    "current_learner",
+    "fault_seed",
+    "labels_of",
+    "short_name",
+    "short_tag",
+]
 
 COURSE = "containers-on-aws"
+UNTAGGED = "(untagged)"
 _LONGEST_LEARNER = 24
 
 
@@ -132,6 +141,22 @@ def short_name(full: str, labels: dict[str, str]) -> str:
         exercises=exercises,
     )
     return full.removeprefix(naming.prefix)
+
+
+def short_tag(tag: str, labels: dict[str, str]) -> str:
+    """Take a registry's address and the learner's prefix off an image's tag.
+
+    Example:
+        >>> labels = Naming(chapter="04-images", learner="ada").labels
+        >>> short_tag("127.0.0.1:49153/course-ada-04-greeter:1", labels)
+        'greeter:1'
+        >>> short_tag("course/app:1", {})
+        'course/app:1'
+    """
+    first, _, rest = tag.partition("/")
+    # As the engine decides it: what holds a dot or a port is an address.
+    is_address = rest and ("." in first or ":" in first)
+    return short_name(rest if is_address else tag, labels)
 
 
 def _user() -> str:

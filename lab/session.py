@@ -12,11 +12,14 @@ from lab.client import connect_labelled
 from lab.display import Table, Varies, look_up, table_of
 from lab.engine import find_engine, on_binder
 from lab.errors import EngineNotRunningError, LabClosedError, NoEngineError, NotReadyError
+from lab.folders import folder_of, remove_folders
 from lab.lock import KernelLock
 from lab.naming import Naming, current_learner
 from lab.panel import Panel
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     import docker
     from docker.models.containers import Container
 
@@ -66,6 +69,7 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
     lab = Lab(engine, naming, lock)
     images.ensure(lab.docker)
     removed = cleaning.sweep(lab.docker, chapter=naming.chapter_label, learner=naming.learner)
+    remove_folders(naming)
     if removed:
         print(f"Left from an earlier run: {str(removed)[0].lower()}{str(removed)[1:]}")  # noqa: T201
     what = "exercises" if exercises else "lab"
@@ -157,6 +161,21 @@ class Lab:
             'course-ada-05-web'
         """
         return self.naming.full_name(short)
+
+    def folder(self, short: str) -> Path:
+        """Find a folder of yours for the files of a build; ``close`` removes it.
+
+        Args:
+            short: Its name, such as ``greeter``. The same name is the same folder.
+
+        Returns:
+            The folder, which exists and is empty at first.
+
+        Example:
+            >>> folder = lab.folder("greeter")  # doctest: +SKIP
+            >>> (folder / "Dockerfile").write_text("FROM course/base:1")  # doctest: +SKIP
+        """
+        return folder_of(self.naming, short)
 
     def show(self, things: object, *columns: str) -> Table:
         """Ask the engine how things are now, and show chosen columns in a stable order.
@@ -371,6 +390,7 @@ class Lab:
         removed = cleaning.sweep(
             self._client, chapter=self.naming.chapter_label, learner=self.naming.learner
         )
+        remove_folders(self.naming)
         self._client.close()
         if self._lock is not None:
             self._lock.release()

@@ -6,7 +6,8 @@ Example:
     ['created', 'running', 'exited (0)']
 """
 
+from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
 from widgets.self_check import SelfCheck
 
-__all__ = ["LifeCycle", "SelfCheck"]
+__all__ = ["ImageLayers", "LifeCycle", "SelfCheck"]

@@ -1,20 +1,37 @@
-"""What checks look at: the present state of containers, read in one place for all chapters."""
+"""What checks look at: the state of containers and images, read in one place for all chapters."""
 
 from __future__ import annotations
 
+import gzip
+import io
+import tarfile
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
 import requests
 
 from lab.checks.exercise import NotYet
+from lab.naming import short_tag
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from docker.models.containers import Container
+    from docker.models.images import Image
 
     from lab.session import Lab
 
-__all__ = ["answer_of", "container", "in_words", "inside", "logs_of", "published_url"]
+__all__ = [
+    "answer_of",
+    "container",
+    "file_in",
+    "image",
+    "in_words",
+    "inside",
+    "layers_of",
+    "logs_of",
+    "published_url",
+]
 
 ANSWER_SECONDS = 3
 KILLED = 137
@@ -39,6 +56,51 @@ def container(lab: Lab, short: str) -> Container:
     )
 
 
+def image(lab: Lab, short: str) -> Image:
+    """Find an image of the learner by its short name and tag, such as ``menu:1``.
+
+    Raises:
+        NotYet: There is none; the hint names what is there instead.
+    """
+    name, _, tag = short.partition(":")
+    try:
+        return lab.docker.images.get(f"{lab.name(name)}:{tag}")
+    except docker.errors.ImageNotFound:
+        pass
+    found = lab.docker.images.list(filters=lab.filters)
+    names = sorted(short_tag(other, lab.naming.labels) for one in found for other in one.tags)
+    there = f"There is: {', '.join(names)}." if names else "You have built no image here yet."
+    raise NotYet(
+        f"No image has the name {lab.name(name)}:{tag}, which is "
+        f"lab.name({name!r}) + ':{tag}'. {there}"
+    )
+
+
+def file_in(lab: Lab, found: Image, path: str) -> bytes | None:
+    """Read a file of an image, without starting anything; ``None`` where there is no such file."""
+    # The engine wants a command even for a container that is never started.
+    container = lab.docker.containers.create(found, "none")
+    try:
+        chunks, _ = container.get_archive(path)
+        with tarfile.open(fileobj=io.BytesIO(b"".join(chunks))) as archive:
+            file = archive.extractfile(archive.next() or path)
+            return file.read() if file else None
+    except docker.errors.NotFound:
+        return None
+    finally:
+        container.remove(force=True)
+
+
+def layers_of(found: Image) -> Iterator[bytes]:
+    """Give the parts of an image as ``docker save`` writes it: unpacked layers, and settings."""
+    with tarfile.open(fileobj=io.BytesIO(b"".join(found.save()))) as saved:
+        for part in saved:
+            file = saved.extractfile(part) if part.isfile() else None
+            content = file.read() if file else b""
+            # How a layer is kept is up to the engine.
+            yield gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
+
+
 def in_words(found: Container) -> str:
     """Say a container's state as a hint does, with what usually explains its exit code.
 
@@ -60,11 +122,6 @@ def in_words(found: Container) -> str:
     return said
 
 
-def logs_of(found: Container) -> str:
-    """Read a container's log as text."""
-    return str(found.logs().decode(errors="replace"))
-
-
 def inside(found: Container, *command: str) -> str | None:
     """Run a command in a running container, and read what it writes.
 
@@ -82,6 +139,11 @@ def inside(found: Container, *command: str) -> str | None:
     code, output = found.exec_run(list(command))
     # Without stream=True it is bytes, which the types of docker-py do not know.
     return bytes(output).decode(errors="replace") if code == 0 else None  # type: ignore[arg-type]
+
+
+def logs_of(found: Container) -> str:
+    """Read a container's log as text."""
+    return str(found.logs().decode(errors="replace"))
 
 
 def published_url(found: Container) -> str:

@@ -223,3 +223,21 @@ def test_a_container_deleted_in_the_middle_is_said_and_made_again(
         web.exec_run("true")
     assert "Run the cell that starts it again" in str(next_step_for(caught.value))
     sleeper(lab, "web").exec_run("true")
+
+
+def test_a_folder_is_the_learners_until_the_lab_closes(lab: Lab) -> None:
+    file = lab.folder("greeter") / "Dockerfile"
+    file.write_text("FROM scratch")
+    assert (lab.folder("greeter") / "Dockerfile").read_text() == "FROM scratch"
+    exercises = open_lab(CHAPTER, exercises=True)
+    assert not list(exercises.folder("greeter").iterdir())
+    exercises.close()
+    assert file.exists()
+    open_lab(CHAPTER, take_over=True).close()
+    assert not file.exists()
+
+
+@pytest.mark.parametrize("short", ["..", "a/b", ""])
+def test_a_folder_is_never_elsewhere(lab: Lab, short: str) -> None:
+    with pytest.raises(LabError, match="can't be part"):
+        lab.folder(short)

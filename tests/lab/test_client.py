@@ -1,0 +1,124 @@
+"""What the lab's client adds to docker-py: labels, on all that a build makes."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+
+import docker
+import docker.errors
+import pytest
+
+from lab import Lab, open_lab
+from lab.cleaning import find
+
+pytestmark = pytest.mark.engine
+
+TWO_STAGES = b"""
+FROM course/base:1 AS made
+RUN echo hello > /greeting
+FROM scratch
+COPY --from=made /greeting /bin/busybox /
+"""
+
+
+def all_labelled(lab: Lab) -> set[str]:
+    """List a learner's images, those in between included."""
+    return {image["Id"] for image in lab.docker.api.images(all=True, filters=lab.filters)}
+
+
+def build(lab: Lab, dockerfile: bytes, short: str = "greeter", **options: object) -> str:
+    image, _ = lab.docker.images.build(
+        fileobj=io.BytesIO(dockerfile), tag=f"{lab.name(short)}:1", **options
+    )
+    return str(image.id)
+
+
+def test_nothing_is_left_of_two_stages(lab: Lab, engine_client: docker.DockerClient) -> None:
+    build(lab, TWO_STAGES)
+    made = all_labelled(lab)
+    assert len(made) > len(TWO_STAGES.split(b"FROM"))
+    assert repr(lab.close()) == "Removed images greeter:1 and (untagged)."
+    assert not made & {image["Id"] for image in engine_client.api.images(all=True)}
+
+
+def test_a_build_that_fails_leaves_nothing_unlabelled(
+    lab: Lab, engine_client: docker.DockerClient
+) -> None:
+    with pytest.raises(docker.errors.BuildError):
+        build(lab, b"FROM course/base:1\nRUN echo hello > /greeting\nRUN false")
+    assert not lab.docker.containers.list(all=True, filters=lab.filters)
+    made = all_labelled(lab)
+    assert repr(lab.close()) == "Removed image (untagged)."
+    assert made
+    assert not made & {image["Id"] for image in engine_client.api.images(all=True)}
+
+
+def test_learners_with_equal_dockerfiles_share_no_image_of_theirs(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_LEARNER", f"{lab.naming.learner}-b")
+    other = open_lab(lab.naming.chapter)
+    try:
+        assert build(lab, TWO_STAGES) != build(other, TWO_STAGES)
+        assert not all_labelled(lab) & all_labelled(other)
+    finally:
+        other.close()
+    assert find(lab.docker, learner=lab.naming.learner).images
+
+
+def test_a_second_build_uses_the_first(lab: Lab) -> None:
+    assert build(lab, TWO_STAGES) == build(lab, TWO_STAGES, short="again")
+
+
+def test_an_image_that_others_stand_on_is_removed_too(lab: Lab) -> None:
+    below = build(lab, b"FROM course/base:1\nENV A=1", short="a")
+    build(lab, b"FROM course/base:1\nENV A=1\nENV B=1", short="b")
+    assert lab.docker.images.get(below).tags == [f"{lab.name('a')}:1"]
+    assert repr(lab.close()) == "Removed images a:1 and b:1."
+
+
+def test_a_tag_for_a_registry_goes_with_its_image(lab: Lab) -> None:
+    image = lab.docker.images.get(build(lab, b"FROM course/base:1\nENV A=1"))
+    image.tag(f"127.0.0.1:5/{lab.name('greeter')}", "1")
+    assert lab.show(image, "name").rows == (("greeter:1",),)
+    assert repr(lab.close()) == "Removed image greeter:1."
+
+
+def test_a_folder_is_built_with_its_dockerignore(lab: Lab) -> None:
+    folder = lab.folder("greeter")
+    for name, text in {
+        "Dockerfile": "FROM course/base:1\nCOPY . /made\nCMD ls -A /made",
+        ".dockerignore": "secret",
+        "secret": "",
+        "greeting": "hello",
+    }.items():
+        (folder / name).write_text(text)
+    image, _ = lab.docker.images.build(path=str(folder))
+    assert image.labels.items() >= lab.naming.labels.items()
+    said = lab.docker.containers.run(image, name=lab.name("ls"))
+    assert said.split() == [b".dockerignore", b"Dockerfile", b"greeting"]
+    lab.close()
+    assert not folder.exists()
+
+
+def test_a_context_of_ones_own_is_left_as_it_is(lab: Lab) -> None:
+    context = io.BytesIO()
+    with tarfile.open(fileobj=context, mode="w") as archive:
+        dockerfile = b"FROM course/base:1\nENV A=1"
+        entry = tarfile.TarInfo("Dockerfile")
+        entry.size = len(dockerfile)
+        archive.addfile(entry, io.BytesIO(dockerfile))
+    context.seek(0)
+    image, _ = lab.docker.images.build(fileobj=context, custom_context=True)
+    assert image.labels.items() >= lab.naming.labels.items()
+
+
+def test_a_slip_is_said_with_its_line(lab: Lab) -> None:
+    with pytest.raises(docker.errors.APIError, match="parse error line 2: unknown instruction"):
+        build(lab, b"FROM course/base:1\nBUILD a /")
+
+
+def test_a_folder_without_a_dockerfile_is_refused_by_the_engine(lab: Lab) -> None:
+    with pytest.raises(docker.errors.APIError, match="Dockerfile"):
+        lab.docker.images.build(path=str(lab.folder("empty")))
