@@ -14,7 +14,23 @@ if TYPE_CHECKING:
 
     from lab.session import Lab
 
-__all__ = ["answer_of", "container", "in_words", "logs_of", "published_url"]
+__all__ = [
+    "answer_of",
+    "answers_inside",
+    "container",
+    "in_words",
+    "is_published",
+    "listed",
+    "logs_of",
+    "names_on",
+    "published_url",
+    "running",
+    "shared_networks",
+    "short",
+    "text_at",
+    "variable",
+    "where",
+]
 
 ANSWER_SECONDS = 3
 KILLED = 137
@@ -37,6 +53,18 @@ def container(lab: Lab, short: str) -> Container:
     raise NotYet(
         f"No container has the name {lab.name(short)}, which is lab.name({short!r}). {there}"
     )
+
+
+def running(lab: Lab, short: str) -> Container:
+    """Find a container of the learner that runs.
+
+    Raises:
+        NotYet: There is none, or it does not run.
+    """
+    found = container(lab, short)
+    if found.status != "running":
+        raise NotYet(f"{short} should run, but {in_words(found)}.")
+    return found
 
 
 def in_words(found: Container) -> str:
@@ -82,6 +110,11 @@ def published_url(found: Container) -> str:
     raise NotYet("It publishes no port on this machine, so nobody here can ask it.")
 
 
+def is_published(found: Container) -> bool:
+    """Tell whether any port of a container can be reached from outside of its networks."""
+    return any(found.ports.values())
+
+
 def answer_of(url: str) -> dict[str, Any]:
     """Ask the application for its answer on ``/``.
 
@@ -98,3 +131,81 @@ def answer_of(url: str) -> dict[str, Any]:
             "application listen on inside?"
         ) from failure
     return dict(body)
+
+
+def text_at(url: str, *, put: str | None = None) -> str | None:
+    """Ask the store at a published port.
+
+    Args:
+        url: The address with its path.
+        put: A value to put there first.
+
+    Returns:
+        The text of the answer; nothing where there is no such key.
+
+    Raises:
+        NotYet: There is no answer.
+    """
+    try:
+        if put is not None:
+            requests.put(url, data=put, timeout=ANSWER_SECONDS)
+        answer = requests.get(url, timeout=ANSWER_SECONDS)
+    except requests.RequestException as failure:
+        raise NotYet(
+            "It runs, but its published port gives no answer: which port does the "
+            "store listen on inside?"
+        ) from failure
+    return answer.text if answer.ok else None
+
+
+def variable(found: Container, name: str) -> str | None:
+    """Read a variable that a container was given."""
+    given = dict(item.split("=", 1) for item in found.attrs["Config"]["Env"])
+    return given.get(name)
+
+
+def answers_inside(found: Container, url: str) -> bool:
+    """Tell whether a container gets an answer at an address, asking from its inside."""
+    return bool(found.exec_run(["wget", "-q", "-O", "-", url]).exit_code == 0)
+
+
+def shared_networks(one: Container, other: Container) -> set[str]:
+    """Name the networks that two containers are both on."""
+    one.reload()
+    other.reload()
+    return set(_endpoints(one)) & set(_endpoints(other))
+
+
+def names_on(found: Container, network: str) -> set[str]:
+    """Name all that a container is called on a network."""
+    endpoint = _endpoints(found)[network]
+    # Newer versions of Docker tell the names that it answers to apart from the aliases asked for.
+    told = (endpoint.get("Aliases") or []) + (endpoint.get("DNSNames") or [])
+    return {str(found.name), *told}
+
+
+def short(lab: Lab, found: Container) -> str:
+    """Give a container's name as the learner knows it."""
+    return str(found.name).removeprefix(lab.naming.prefix)
+
+
+def listed(lab: Lab, networks: set[str]) -> str:
+    """Name networks as the learner knows them."""
+    return " and ".join(sorted(name.removeprefix(lab.naming.prefix) for name in networks))
+
+
+def where(lab: Lab, *containers: Container) -> str:
+    """Say which networks containers are on.
+
+    Example:
+        >>> where(lab, web, store)  # doctest: +SKIP
+        'web is on front, store is on back'
+    """
+    return ", ".join(
+        f"{short(lab, found)} is on {listed(lab, set(_endpoints(found))) or 'no network'}"
+        for found in containers
+    )
+
+
+def _endpoints(found: Container) -> dict[str, dict[str, Any]]:
+    return dict(found.attrs["NetworkSettings"]["Networks"])
