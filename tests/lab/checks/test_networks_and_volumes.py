@@ -100,7 +100,7 @@ def connected_after_the_start(lab: Lab) -> None:
 def desk_is_on_one_side(lab: Lab) -> None:
     left, right = (lab.docker.networks.create(lab.name(short)) for short in ("left", "right"))
     for short, network in (("hall", left), ("desk", left), ("vault", right)):
-        lab.wait_ready(app(lab, short, **known_as(lab, network, short)))
+        lab.wait_log(app(lab, short, **known_as(lab, network, short)), "listens")
 
 
 def ledger_without_volume(lab: Lab) -> None:
