@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,9 @@ class Removed:
         Removed containers web and worker, network back.
         >>> Removed()
         Nothing to remove.
+
+    Attributes:
+        still_used: What had to stay, because a container that the course did not make uses it.
     """
 
     containers: tuple[str, ...] = ()
@@ -48,13 +52,26 @@ class Removed:
     volumes: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
     dry_run: bool = False
+    still_used: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.containers or self.networks or self.volumes or self.images)
+        return bool(
+            self.containers or self.networks or self.volumes or self.images or self.still_used
+        )
 
     def __repr__(self) -> str:
         if not self:
             return "Nothing to remove."
+        stays = (
+            f"Not removed, because a container that the course did not make uses it: "
+            f"{', '.join(self.still_used)}. Remove that container, then type `lab clean` "
+            "in a terminal."
+        )
+        return " ".join(
+            part for part in (self._in_words(), stays if self.still_used else "") if part
+        )
+
+    def _in_words(self) -> str:
         kinds = (
             ("container", self.containers),
             ("network", self.networks),
@@ -62,6 +79,8 @@ class Removed:
             ("image", self.images),
         )
         said = ", ".join(_in_words(kind, names) for kind, names in kinds if names)
+        if not said:
+            return ""
         return f"{'Would remove' if self.dry_run else 'Removed'} {said}."
 
 
@@ -137,20 +156,23 @@ def sweep(
             so that the next sweep finds it.
     """
     found = find(client, chapter=chapter, learner=learner)
+    networks, volumes = list(found.networks), list(found.volumes)
     if not dry_run:
         for container in found.containers:
             _remove_container(container)
-        for network in found.networks:
-            _unless_gone(network.remove)
-        for volume in found.volumes:
-            _unless_gone(volume.remove, force=True)
+        networks = [network for network in networks if _remove_unless_used(network.remove)]
+        volumes = [volume for volume in volumes if _remove_unless_used(volume.remove, force=True)]
         _remove_images(client, found.images)
     return Removed(
         containers=_short_names(found.containers),
-        networks=_short_names(found.networks),
-        volumes=_short_names(found.volumes),
+        networks=_short_names(networks),
+        volumes=_short_names(volumes),
         images=_image_names(found.images),
         dry_run=dry_run,
+        still_used=(
+            *(f"network {n.name}" for n in found.networks if n not in networks),
+            *(f"volume {v.name}" for v in found.volumes if v not in volumes),
+        ),
     )
 
 
@@ -163,6 +185,17 @@ def sweep(
 def _remove_container(container: Container) -> None:
     # v=True takes along the anonymous volumes that the image asked for; named ones stay.
     _unless_gone(container.remove, force=True, v=True)
+
+
+def _remove_unless_used(remove: Any, **options: Any) -> bool:  # noqa: ANN401
+    """Remove a network or a volume; somebody else's container on it is let be."""
+    try:
+        _unless_gone(remove, **options)
+    except docker.errors.APIError as refusal:
+        if not re.search("has active endpoints|volume is in use", str(refusal.explanation)):
+            raise
+        return False
+    return True
 
 
 def _unless_gone(remove: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401

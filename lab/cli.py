@@ -107,11 +107,14 @@ def clean(
     rows = tuple(_rows(cleaning.find(client, chapter=chapter, learner=learner)))
     if rows:
         print(Table(COLUMNS, rows))
-    print(cleaning.sweep(client, chapter=chapter, learner=learner, dry_run=dry_run))
+    removed = cleaning.sweep(client, chapter=chapter, learner=learner, dry_run=dry_run)
+    print(removed)
     if with_images:
         for line in _remove_images(client, dry_run=dry_run):
             print(line)
     client.close()
+    if removed.still_used:
+        raise typer.Exit(1)
 
 
 @images_app.command("list")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,9 +11,8 @@ from typing import TYPE_CHECKING, Any
 import docker
 import docker.errors
 
-from lab.cleaning import label_filters
 from lab.dockerfile import LabelledDockerfile
-from lab.errors import NameTakenError
+from lab.errors import NameTakenError, PortTakenError
 from lab.naming import Naming, short_name
 
 if TYPE_CHECKING:
@@ -20,7 +20,9 @@ if TYPE_CHECKING:
 
     from lab.engine import Engine
 
-__all__ = ["LabelledAPIClient", "connect_labelled"]
+__all__ = ["LabelledAPIClient", "connect_labelled", "taken_address"]
+
+_ADDRESS = re.compile(r"(?:(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:]*\]|::):\d+")
 
 
 def connect_labelled(engine: Engine, naming: Naming) -> docker.DockerClient:
@@ -41,14 +43,36 @@ def connect_labelled(engine: Engine, naming: Naming) -> docker.DockerClient:
     return client
 
 
-class LabelledAPIClient(docker.APIClient):
-    """docker-py's low-level client with two habits added, for use inside a ``DockerClient``.
+def taken_address(explanation: str) -> str | None:
+    """Find in an engine's refusal the address whose port somebody has already.
 
-    It puts the course's labels on each container, network, volume and built image, and on what
-    a build leaves in between; the containers of a build go with it, as with ``docker build``.
-    And it lets a cell run again: where the learner's *own* earlier container or network
+    Args:
+        explanation: The engine's own words, which differ from version to version.
+
+    Returns:
+        The address with its port; ``a port`` where the engine does not tell; nothing
+        where the refusal is about something else.
+
+    Example:
+        >>> taken_address("Bind for 127.0.0.1:8080 failed: port is already allocated")
+        '127.0.0.1:8080'
+    """
+    if not re.search("port is already allocated|address already in use", explanation):
+        return None
+    address = _ADDRESS.search(explanation)
+    return address[0] if address else "a port"
+
+
+class LabelledAPIClient(docker.APIClient):
+    """docker-py's low-level client with three habits added, for use inside a ``DockerClient``.
+
+    It puts the course's labels on each container, network, volume and built image, on what a
+    build leaves in between, and on a volume that comes to be only because a container mounts it
+    by name. The containers of a build go with it, as with ``docker build``.
+    It lets a cell run again: where the learner's *own* earlier container or network
     holds the name, that one is removed first. Docker alone would refuse (container) or
-    make a second one of the same name (network).
+    make a second one of the same name (network). An own volume stays, as with Docker.
+    And it uses nothing of the same name that somebody else made.
 
     Every method keeps docker-py's name, arguments and result.
     """
@@ -61,9 +85,11 @@ class LabelledAPIClient(docker.APIClient):
         """See ``docker.APIClient.create_container_from_config``.
 
         Raises:
-            NameTakenError: The name belongs to a container that the learner did not make here.
+            NameTakenError: The name belongs to a container that the learner did not make here,
+                or a volume that it mounts does.
         """
         config["Labels"] = self._labelled(config.get("Labels"))
+        self._make_volumes(config.get("HostConfig") or {})
         try:
             return self._create(config, name, platform)
         except docker.errors.APIError as refusal:
@@ -73,19 +99,54 @@ class LabelledAPIClient(docker.APIClient):
         return self._create(config, name, platform)
 
     def create_network(self, name: str, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401
-        """See ``docker.APIClient.create_network``."""
+        """See ``docker.APIClient.create_network``.
+
+        Raises:
+            NameTakenError: The name belongs to a network that the learner did not make here.
+                Older versions of Docker would make a second one of the same name.
+        """
         options["labels"] = self._labelled(options.get("labels"))
-        mine = label_filters(chapter=self.naming.chapter_label, learner=self.naming.learner)
-        for own in self.networks(names=[name], filters=mine):
-            if own["Name"] == name:
-                self._disconnect_all(own["Id"])
-                self.remove_network(own["Id"])
+        # The engine's filter also finds names that only contain this one.
+        for found in [found for found in self.networks(names=[name]) if found["Name"] == name]:
+            if not self._is_own(found["Labels"]):
+                raise self._name_taken("network", name)
+            self._disconnect_all(found["Id"])
+            self.remove_network(found["Id"])
         return super().create_network(name, *args, **options)
 
     def create_volume(self, *args: Any, **options: Any) -> dict[str, Any]:  # noqa: ANN401
-        """See ``docker.APIClient.create_volume``."""
+        """See ``docker.APIClient.create_volume``.
+
+        Raises:
+            NameTakenError: The name belongs to a volume that the learner did not make here.
+        """
         options["labels"] = self._labelled(options.get("labels"))
-        return super().create_volume(*args, **options)
+        # Docker answers with the volume that has this name already, as if it had made it.
+        made = super().create_volume(*args, **options)
+        if not self._is_own(made.get("Labels")):
+            raise self._name_taken("volume", made["Name"])
+        return made
+
+    def start(self, container: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
+        """See ``docker.APIClient.start``.
+
+        Raises:
+            PortTakenError: A port that it publishes is taken.
+        """
+        try:
+            super().start(container, *args, **options)
+        except docker.errors.APIError as refusal:
+            address = taken_address(str(refusal.explanation))
+            if address is None:
+                raise
+            name = self.inspect_container(container)["Name"].removeprefix("/")
+            raise PortTakenError(
+                f"{address} is taken already, "
+                f"so {short_name(name, self.naming.labels)} was made, and not started.",
+                next_step="Let the system choose, with None as the port on this machine; "
+                "or find out who has it: `docker ps` shows the ports of containers.",
+                refusal=refusal,
+            ) from refusal
 
     def build(self, path: str | None = None, *args: Any, **options: Any) -> Any:  # noqa: ANN401
         """See ``docker.APIClient.build``."""
@@ -127,15 +188,41 @@ class LabelledAPIClient(docker.APIClient):
             found = self.inspect_container(name)
         except docker.errors.NotFound:
             return
-        labels = found["Config"]["Labels"] or {}
-        if any(labels.get(key) != value for key, value in self.naming.labels.items()):
-            raise NameTakenError(
-                f"A container named {name} is already there, and this lab did not make it.",
-                next_step="The course never touches it: choose another name here, "
-                f"as in lab.name('{short_name(name, self.naming.labels)}-2'), "
-                "or rename the other one yourself.",
-            )
+        if not self._is_own(found["Config"]["Labels"]):
+            raise self._name_taken("container", name)
         self.remove_container(found["Id"], force=True, v=True)
+
+    def _make_volumes(self, host: dict[str, Any]) -> None:
+        """Make the volumes that a container will mount by name, so that they carry the labels.
+
+        Docker alone makes them without, and nobody would find them again.
+        """
+        for bind in host.get("Binds") or ():
+            source, between, _ = bind.partition(":")
+            # A path, of whichever system, is no volume; nor is a target that stands alone.
+            if between and re.fullmatch(r"[a-zA-Z0-9][\w.-]+", source, re.ASCII):
+                self.create_volume(source, driver=host.get("VolumeDriver") or None)
+        for mount in host.get("Mounts") or ():
+            if mount.get("Type") == "volume" and mount.get("Source"):
+                told = mount.get("VolumeOptions") or {}
+                driver = told.get("DriverConfig") or {}
+                self.create_volume(
+                    mount["Source"],
+                    driver=driver.get("Name"),
+                    driver_opts=driver.get("Options"),
+                    labels=told.get("Labels"),
+                )
+
+    def _is_own(self, labels: dict[str, str] | None) -> bool:
+        return (labels or {}).items() >= self.naming.labels.items()
+
+    def _name_taken(self, kind: str, name: str) -> NameTakenError:
+        return NameTakenError(
+            f"A {kind} named {name} is already there, and this lab did not make it.",
+            next_step="The course never touches it: choose another name here, "
+            f"as in lab.name('{short_name(name, self.naming.labels)}-2'), "
+            "or rename or remove the other one yourself.",
+        )
 
     def _disconnect_all(self, network: str) -> None:
         for container in self.inspect_network(network)["Containers"] or {}:

@@ -1,5 +1,7 @@
 """What can go wrong in the lab: each error says what happened and what to do next."""
 
+import docker.errors
+
 __all__ = [
     "DiskFullError",
     "EngineNotRunningError",
@@ -12,6 +14,7 @@ __all__ = [
     "NoEngineError",
     "NotReadyError",
     "PermissionDeniedError",
+    "PortTakenError",
     "UnknownExerciseError",
 ]
 
@@ -68,6 +71,27 @@ class ImageMissingError(LabError):
 
 class NameTakenError(LabError):
     """Says that a name the course needs belongs to something that the course did not make."""
+
+
+class PortTakenError(LabError, docker.errors.APIError):
+    """Says that a container can't start because a port that it publishes is taken.
+
+    The engine's own words differ from version to version and hold two long numbers. It
+    still is docker-py's ``APIError``, for ``except``, with the words in ``explanation``.
+
+    Args:
+        what: Which address is taken, and what that did to the container.
+        next_step: What the learner can do about it.
+        refusal: The engine's answer.
+    """
+
+    def __init__(
+        self, what: str, *, next_step: str, refusal: docker.errors.APIError | None = None
+    ) -> None:
+        super().__init__(what, next_step=next_step)
+        if refusal is not None:
+            self.response = refusal.response
+            self.explanation = refusal.explanation
 
 
 class DiskFullError(LabError):

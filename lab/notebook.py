@@ -14,6 +14,25 @@ if TYPE_CHECKING:
 
 __all__ = ["next_step_for", "shorten_engine_errors"]
 
+_NO_POOL = (
+    "Docker has room for some thirty networks, and they are used up. `docker network ls` in a "
+    "terminal shows them; `lab clean` removes those that you made in this course."
+)
+# What the engine says, and what can be done about it.
+_STEPS = {
+    "No such container": (
+        "It was removed, maybe outside this notebook. Run the cell that starts it again."
+    ),
+    "no space left on device": (
+        "The engine's disk is full: `lab doctor` in a terminal says how much is free."
+    ),
+    "volume is in use": "A container still mounts it, running or not: remove that one first.",
+    "has active endpoints": "Containers are still on it: remove or disconnect them first.",
+    "could not find an available, non-overlapping IPv4 address pool": _NO_POOL,
+    # The same, in newer versions of Docker.
+    "all predefined address pools have been fully subnetted": _NO_POOL,
+}
+
 
 def shorten_engine_errors() -> None:
     """Show errors of the engine in a notebook as one line and a next step.
@@ -37,8 +56,9 @@ def next_step_for(error: BaseException) -> str | None:
         'It was removed, maybe outside this notebook. Run the cell that starts it again.'
     """
     text = str(error)
-    if "No such container" in text:
-        return "It was removed, maybe outside this notebook. Run the cell that starts it again."
+    for words, next_step in _STEPS.items():
+        if words in text:
+            return next_step
     if isinstance(error, docker.errors.APIError) and error.status_code == HTTPStatus.CONFLICT:
         return (
             "What you asked for does not fit the state that it is in now. "
@@ -46,8 +66,6 @@ def next_step_for(error: BaseException) -> str | None:
         )
     if isinstance(error, docker.errors.ImageNotFound):
         return "Type `lab images prepare` in a terminal, then run the cell again."
-    if "no space left on device" in text:
-        return "The engine's disk is full: `lab doctor` in a terminal says how much is free."
     if isinstance(error, requests.exceptions.ConnectionError):
         return (
             "Nobody answers at this address. If the container stopped, start it again; "

@@ -23,14 +23,24 @@ if TYPE_CHECKING:
 
 __all__ = [
     "answer_of",
+    "answers_inside",
     "container",
     "file_in",
     "image",
     "in_words",
     "inside",
+    "is_published",
     "layers_of",
+    "listed",
     "logs_of",
+    "names_on",
     "published_url",
+    "running",
+    "shared_networks",
+    "short",
+    "text_at",
+    "variable",
+    "where",
 ]
 
 ANSWER_SECONDS = 3
@@ -101,6 +111,18 @@ def layers_of(found: Image) -> Iterator[bytes]:
             yield gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
+def running(lab: Lab, short: str) -> Container:
+    """Find a container of the learner that runs.
+
+    Raises:
+        NotYet: There is none, or it does not run.
+    """
+    found = container(lab, short)
+    if found.status != "running":
+        raise NotYet(f"{short} should run, but {in_words(found)}.")
+    return found
+
+
 def in_words(found: Container) -> str:
     """Say a container's state as a hint does, with what usually explains its exit code.
 
@@ -122,6 +144,11 @@ def in_words(found: Container) -> str:
     return said
 
 
+def logs_of(found: Container) -> str:
+    """Read a container's log as text."""
+    return str(found.logs().decode(errors="replace"))
+
+
 def inside(found: Container, *command: str) -> str | None:
     """Run a command in a running container, and read what it writes.
 
@@ -141,11 +168,6 @@ def inside(found: Container, *command: str) -> str | None:
     return bytes(output).decode(errors="replace") if code == 0 else None  # type: ignore[arg-type]
 
 
-def logs_of(found: Container) -> str:
-    """Read a container's log as text."""
-    return str(found.logs().decode(errors="replace"))
-
-
 def published_url(found: Container) -> str:
     """Find the address on this machine where a container's port is published.
 
@@ -161,6 +183,11 @@ def published_url(found: Container) -> str:
                 )
             return f"http://127.0.0.1:{binding['HostPort']}"
     raise NotYet("It publishes no port on this machine, so nobody here can ask it.")
+
+
+def is_published(found: Container) -> bool:
+    """Tell whether any port of a container can be reached from outside of its networks."""
+    return any(found.ports.values())
 
 
 def answer_of(url: str) -> dict[str, Any]:
@@ -179,3 +206,81 @@ def answer_of(url: str) -> dict[str, Any]:
             "application listen on inside?"
         ) from failure
     return dict(body)
+
+
+def text_at(url: str, *, put: str | None = None) -> str | None:
+    """Ask the store at a published port.
+
+    Args:
+        url: The address with its path.
+        put: A value to put there first.
+
+    Returns:
+        The text of the answer; nothing where there is no such key.
+
+    Raises:
+        NotYet: There is no answer.
+    """
+    try:
+        if put is not None:
+            requests.put(url, data=put, timeout=ANSWER_SECONDS)
+        answer = requests.get(url, timeout=ANSWER_SECONDS)
+    except requests.RequestException as failure:
+        raise NotYet(
+            "It runs, but its published port gives no answer: which port does the "
+            "store listen on inside?"
+        ) from failure
+    return answer.text if answer.ok else None
+
+
+def variable(found: Container, name: str) -> str | None:
+    """Read a variable that a container was given."""
+    given = dict(item.split("=", 1) for item in found.attrs["Config"]["Env"])
+    return given.get(name)
+
+
+def answers_inside(found: Container, url: str) -> bool:
+    """Tell whether a container gets an answer at an address, asking from its inside."""
+    return bool(found.exec_run(["wget", "-q", "-O", "-", url]).exit_code == 0)
+
+
+def shared_networks(one: Container, other: Container) -> set[str]:
+    """Name the networks that two containers are both on."""
+    one.reload()
+    other.reload()
+    return set(_endpoints(one)) & set(_endpoints(other))
+
+
+def names_on(found: Container, network: str) -> set[str]:
+    """Name all that a container is called on a network."""
+    endpoint = _endpoints(found)[network]
+    # Newer versions of Docker tell the names that it answers to apart from the aliases asked for.
+    told = (endpoint.get("Aliases") or []) + (endpoint.get("DNSNames") or [])
+    return {str(found.name), *told}
+
+
+def short(lab: Lab, found: Container) -> str:
+    """Give a container's name as the learner knows it."""
+    return str(found.name).removeprefix(lab.naming.prefix)
+
+
+def listed(lab: Lab, networks: set[str]) -> str:
+    """Name networks as the learner knows them."""
+    return " and ".join(sorted(name.removeprefix(lab.naming.prefix) for name in networks))
+
+
+def where(lab: Lab, *containers: Container) -> str:
+    """Say which networks containers are on.
+
+    Example:
+        >>> where(lab, web, store)  # doctest: +SKIP
+        'web is on front, store is on back'
+    """
+    return ", ".join(
+        f"{short(lab, found)} is on {listed(lab, set(_endpoints(found))) or 'no network'}"
+        for found in containers
+    )
+
+
+def _endpoints(found: Container) -> dict[str, dict[str, Any]]:
+    return dict(found.attrs["NetworkSettings"]["Networks"])

@@ -318,20 +318,38 @@ def test_stopped_from_outside_it_cleans_up_and_says_one_line(
 
 @pytest.mark.engine
 @pytest.mark.usefixtures("things")
-def test_an_engine_s_refusal_is_a_panel(
+def test_what_a_foreign_container_uses_is_said_and_the_command_fails(
     run: Runner, engine_client: docker.DockerClient, learner: str
 ) -> None:
-    # A network with a foreign container in it can't be removed.
-    network = engine_client.networks.get(f"course-{learner}-05-back")
+    network = f"course-{learner}-05-back"
     guest = engine_client.containers.run(
-        "course/base:1", ["sleep", "600"], init=True, detach=True, network=str(network.name)
+        "course/base:1", ["sleep", "600"], init=True, detach=True, network=network
     )
     try:
         ended = run("clean")
     finally:
         guest.remove(force=True)
     assert ended.status == 1
-    assert "has active endpoints" in ended.err
+    assert "Removed containers idle and web, volume data. Not removed, because" in ended.out
+    assert f"network {network}" in ended.out
+
+
+@pytest.mark.engine
+@pytest.mark.usefixtures("things")
+def test_an_engine_s_refusal_is_a_panel(
+    run: Runner, engine_client: docker.DockerClient, learner: str
+) -> None:
+    # An image that a foreign container runs can't be removed.
+    image = engine_client.containers.get(f"course-{learner}-05-idle").commit(f"test-{learner}")
+    guest = engine_client.containers.run(
+        image, ["sleep", "600"], init=True, detach=True, labels={"learner": "somebody-else"}
+    )
+    try:
+        ended = run("clean")
+    finally:
+        guest.remove(force=True)
+    assert ended.status == 1
+    assert "is using its referenced image" in ended.err or "being used by" in ended.err
     assert "Next: " in ended.err
     assert "Traceback" not in ended.err
 

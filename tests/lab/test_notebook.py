@@ -7,11 +7,17 @@ from IPython.testing.globalipapp import start_ipython
 
 from lab.notebook import next_step_for, shorten_engine_errors
 
+NO_POOL = (
+    "could not find an available, non-overlapping IPv4 address pool among the defaults "
+    "to assign to the network"
+)
+NO_SUBNET = "all predefined address pools have been fully subnetted"
+
 
 def conflict(explanation: str) -> docker.errors.APIError:
     response = requests.Response()
     response.status_code = 409
-    return docker.errors.APIError(explanation, response=response)
+    return docker.errors.APIError("", response=response, explanation=explanation)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +26,10 @@ def conflict(explanation: str) -> docker.errors.APIError:
         (docker.errors.NotFound("No such container: x"), "Run the cell that starts it again"),
         (docker.errors.ImageNotFound("No such image: x"), "lab images prepare"),
         (docker.errors.APIError("write: no space left on device"), "lab doctor"),
+        (docker.errors.APIError("", explanation=NO_POOL), "lab clean"),
+        (docker.errors.APIError("", explanation=NO_SUBNET), "lab clean"),
+        (conflict("remove x: volume is in use - [y]"), "still mounts it"),
+        (docker.errors.APIError("network x has active endpoints"), "disconnect them first"),
         (conflict("Container x is already paused"), "does not fit the state"),
         (requests.exceptions.ConnectionError("refused"), "Nobody answers"),
     ],

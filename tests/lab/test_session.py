@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
@@ -12,7 +12,14 @@ import pytest
 import requests
 
 from lab import Lab, LabError, cleaning, open_lab
-from lab.errors import LabClosedError, NameTakenError, NotReadyError, UnknownExerciseError
+from lab.client import taken_address
+from lab.errors import (
+    LabClosedError,
+    NameTakenError,
+    NotReadyError,
+    PortTakenError,
+    UnknownExerciseError,
+)
 from lab.notebook import next_step_for
 
 if TYPE_CHECKING:
@@ -37,6 +44,10 @@ def foreign(engine_client: docker.DockerClient) -> Iterator[str]:
     yield name
     for container in engine_client.containers.list(all=True, filters={"label": name}):
         container.remove(force=True)
+    for network in engine_client.networks.list(filters={"label": name}):
+        network.remove()
+    for volume in engine_client.volumes.list(filters={"label": name}):
+        volume.remove(force=True)
 
 
 def test_all_that_is_made_carries_the_labels_and_closing_removes_it(lab: Lab) -> None:
@@ -75,6 +86,133 @@ def test_a_foreign_container_keeps_its_name(
     lab.close()
     theirs.reload()
     assert theirs.status == "created"
+
+
+def test_a_foreign_network_of_the_name_is_not_used_and_not_doubled(
+    lab: Lab, engine_client: docker.DockerClient, foreign: str
+) -> None:
+    name = lab.name("back")
+    theirs = engine_client.networks.create(name, labels={foreign: ""})
+    with pytest.raises(NameTakenError, match=f"A network named {name} ") as caught:
+        lab.docker.networks.create(name)
+    assert "lab.name('back-2')" in caught.value.next_step
+    lab.close()
+    assert [found.id for found in engine_client.networks.list(names=[name])] == [theirs.id]
+
+
+def test_a_network_whose_name_only_contains_the_name_is_in_nobodys_way(
+    lab: Lab, engine_client: docker.DockerClient, foreign: str
+) -> None:
+    engine_client.networks.create(lab.name("back") + "-up", labels={foreign: ""})
+    lab.docker.networks.create(lab.name("back"))
+    assert repr(lab.close()) == "Removed network back."
+
+
+def mounted(name: str) -> list[dict[str, Any]]:
+    """Each way in which docker-py mounts a volume by name."""
+    return [
+        {"volumes": {name: {"bind": "/data", "mode": "rw"}}},
+        {"volumes": [f"{name}:/data"]},
+        {"mounts": [docker.types.Mount("/data", name)]},
+    ]
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_a_foreign_volume_of_the_name_is_not_used(
+    lab: Lab, engine_client: docker.DockerClient, foreign: str, way: int
+) -> None:
+    name = lab.name("data")
+    engine_client.volumes.create(name, labels={foreign: ""})
+    with pytest.raises(NameTakenError, match=f"A volume named {name} ") as caught:
+        lab.docker.volumes.create(name)
+    assert "lab.name('data-2')" in caught.value.next_step
+    with pytest.raises(NameTakenError):
+        lab.docker.containers.create("course/base:1", **mounted(name)[way])
+    assert repr(lab.close()) == "Nothing to remove."
+    assert engine_client.volumes.get(name).attrs["Labels"] == {foreign: ""}
+
+
+@pytest.mark.parametrize("way", range(3))
+def test_a_volume_that_a_container_brings_into_being_is_found_again(lab: Lab, way: int) -> None:
+    name = lab.name("data")
+    lab.docker.containers.create("course/base:1", name=lab.name("web"), **mounted(name)[way])
+    assert lab.docker.volumes.get(name).attrs["Labels"].items() >= lab.naming.labels.items()
+    assert repr(lab.close()) == "Removed container web, volume data."
+
+
+def test_a_mount_that_is_no_named_volume_makes_none(lab: Lab, tmp_path: Path) -> None:
+    lab.docker.containers.create(
+        "course/base:1", name=lab.name("web"), tmpfs={"/scratch": ""},
+        volumes=[f"{tmp_path}:/host", "/anonymous"], mounts=[docker.types.Mount("/other", None)],
+    )  # fmt: skip
+    assert lab.docker.volumes.list(filters=lab.filters) == []
+
+
+def test_what_a_foreign_container_uses_stays_and_is_said(
+    lab: Lab, engine_client: docker.DockerClient, foreign: str
+) -> None:
+    sleeper(lab, "web")
+    back = lab.docker.networks.create(lab.name("back"))
+    data = lab.docker.volumes.create(lab.name("data"))
+    theirs = engine_client.containers.run(
+        "course/base:1", "sleep 600", labels=[foreign], init=True, detach=True,
+        network=back.name, volumes=[f"{data.name}:/data"],
+    )  # fmt: skip
+    said = repr(lab.close())
+    assert said.startswith("Removed container web. Not removed, because")
+    assert f"network {back.name}, volume {data.name}. Remove that container" in said
+    theirs.reload()
+    assert (theirs.status, list(theirs.attrs["NetworkSettings"]["Networks"])) == (
+        "running",
+        [back.name],
+    )
+
+
+def test_an_own_volume_keeps_what_is_in_it_when_its_cell_runs_again(lab: Lab) -> None:
+    data = lab.docker.volumes.create(lab.name("data"))
+    home = {data.name: {"bind": "/data", "mode": "rw"}}
+    lab.docker.containers.run(
+        "course/base:1", "touch /data/note", name=lab.name("pen"), volumes=home
+    )
+    lab.docker.volumes.create(lab.name("data"))
+    seen = lab.docker.containers.run(
+        "course/base:1", "ls /data", name=lab.name("eye"), volumes=home
+    )
+    assert seen == b"note\n"
+
+
+def test_a_port_that_is_taken_is_said_in_words_that_stay(lab: Lab) -> None:
+    first = lab.docker.containers.run(
+        "course/app:1", name=lab.name("first"), ports=LOOPBACK, detach=True
+    )
+    address = lab.wait_ready(first).removeprefix("http://")
+    same = {"8080/tcp": ("127.0.0.1", address.partition(":")[2])}
+    with pytest.raises(PortTakenError) as caught:
+        lab.docker.containers.run("course/app:1", name=lab.name("second"), ports=same, detach=True)
+    assert caught.value.what == f"{address} is taken already, so second was made, and not started."
+    assert "Let the system choose" in caught.value.next_step
+    assert isinstance(caught.value, docker.errors.APIError)
+    assert "port is already allocated" in str(caught.value.explanation)
+    assert lab.show(lab.docker.containers.get(lab.name("second")), "status").rows == (("created",),)
+
+
+@pytest.mark.parametrize(
+    ("words", "address"),
+    [
+        ("Bind for 127.0.0.1:5000 failed: port is already allocated", "127.0.0.1:5000"),
+        ("listen tcp4 0.0.0.0:5000: bind: address already in use", "0.0.0.0:5000"),
+        (
+            "failed to bind host port for 127.0.0.1:5000:172.17.0.2:80/tcp: address already in use",
+            "127.0.0.1:5000",
+        ),
+        ("listen tcp6 [::]:5000: bind: address already in use", "[::]:5000"),
+        ("Bind for :::5000 failed: port is already allocated", ":::5000"),
+        ("rootlessport: bind: address already in use", "a port"),
+        ("No such container: 127.0.0.1:5000", None),
+    ],
+)
+def test_a_taken_port_is_told_from_other_refusals(words: str, address: str | None) -> None:
+    assert taken_address(words) == address
 
 
 def test_two_learners_never_meet(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
