@@ -20,7 +20,8 @@ import psutil
 import requests
 import requests.utils
 
-from lab import images
+from lab import checks, images
+from lab.abilities import missing_in
 from lab.cleaning import sweep
 from lab.client import connect_labelled
 from lab.engine import find_engine
@@ -219,8 +220,33 @@ def _engine(engine: Engine, report: Report) -> Iterator[Finding]:
         yield Finding(
             "engine", State.WARNING, quirk, "There is nothing to do: a page that needs it says so."
         )
+    yield from _abilities(info)
     yield _platform(about)
     yield _memory(report)
+
+
+def _abilities(info: Mapping[str, Any]) -> Iterator[Finding]:
+    missing = missing_in(info)
+    if not missing:
+        yield Finding("limits", State.OK, "memory, CPU and processes; system calls are filtered")
+    for ability in missing:
+        needing = [
+            chapter.partition("-")[0]
+            for chapter in checks.chapters()
+            if ability in checks.needs_of(chapter)
+        ]
+        yield Finding(
+            "limits",
+            State.WARNING,
+            ability.value,
+            f"There is nothing to do: {_in_words(needing)} will say so when opened.",
+        )
+
+
+def _in_words(chapters: list[str]) -> str:
+    if len(chapters) == 1:
+        return f"chapter {chapters[0]}"
+    return f"chapters {', '.join(chapters[:-1])} and {chapters[-1]}"
 
 
 def _platform(about: Mapping[str, Any]) -> Finding:

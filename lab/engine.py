@@ -245,6 +245,7 @@ def quirks_of(info: Mapping[str, Any]) -> list[str]:
     """Read what an engine does otherwise than a usual one out of its ``info``.
 
     Only what the engine says of itself counts; what it does not mention is taken as usual.
+    What it can't do at all, ``lab.abilities`` tells.
 
     Args:
         info: The answer of ``docker_client.info()``.
@@ -253,31 +254,14 @@ def quirks_of(info: Mapping[str, Any]) -> list[str]:
         One sentence each, in a stable order.
 
     Example:
-        >>> quirks_of({"MemoryLimit": False})
-        ['It ignores memory limits: a container is not stopped for using too much.']
+        >>> quirks_of({"BuildahVersion": "1.28.2"})
+        ["It is Podman: some messages and details differ from Docker's."]
     """
-    security = [str(option) for option in info.get("SecurityOptions") or ()]
-    seccomp = [option for option in security if option.startswith("name=seccomp")]
     said = (
         ("BuildahVersion" in info, "It is Podman: some messages and details differ from Docker's."),
         (
-            "name=rootless" in security or info.get("Rootless") is True,
-            "It runs without root: it can't publish ports below 1024 unless the system allows it.",
-        ),
-        (
-            info.get("MemoryLimit") is False,
-            "It ignores memory limits: a container is not stopped for using too much.",
-        ),
-        (
             info.get("MemoryLimit") is not False and info.get("SwapLimit") is False,
             "It limits memory but not swap: a container over its limit may swap first.",
-        ),
-        (info.get("CpuCfsQuota") is False, "It ignores CPU limits."),
-        (info.get("PidsLimit") is False, "It ignores limits on the number of processes."),
-        (
-            "SecurityOptions" in info
-            and (not seccomp or any("unconfined" in option for option in seccomp)),
-            "It does not filter system calls (no seccomp).",
         ),
     )
     return [sentence for holds, sentence in said if holds]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import requests
 
 from lab import checks, cleaning, images, notebook
+from lab.abilities import missing_in
 from lab.client import connect_labelled
 from lab.display import Table, Varies, look_up, table_of
 from lab.engine import find_engine, on_binder
@@ -68,6 +69,7 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
     lock.acquire(take_over=take_over)
     lab = Lab(engine, naming, lock)
     images.ensure(lab.docker)
+    _say_what_is_missing(lab.docker, chapter)
     removed = cleaning.sweep(lab.docker, chapter=naming.chapter_label, learner=naming.learner)
     remove_folders(naming)
     if removed:
@@ -404,6 +406,14 @@ class Lab:
             next_step="Read the log lines above, then look at its state with "
             "lab.show(container, 'name', 'State').",
         )
+
+
+def _say_what_is_missing(client: docker.DockerClient, chapter: str) -> None:
+    """Say what the chapter needs and the engine can't do; cells show what they show."""
+    missing = missing_in(client.info())
+    for ability in checks.needs_of(chapter):
+        if ability in missing:
+            print(f"Some cells show other outputs on your engine. {ability.value}")  # noqa: T201
 
 
 def _base_url(container: Container) -> str:

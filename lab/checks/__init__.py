@@ -15,6 +15,9 @@ from lab.errors import LabError, UnknownExerciseError
 from lab.progress import record
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
+    from lab.abilities import Ability
     from lab.session import Lab
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "check",
     "exercises_of",
     "hint",
+    "needs_of",
     "prepare",
 ]
 
@@ -48,14 +52,20 @@ def exercises_of(chapter: str) -> dict[str, Exercise]:
     Raises:
         LabError: There is no such chapter.
     """
-    if chapter not in chapters():
-        raise LabError(
-            f"There is no chapter {chapter!r}.",
-            next_step=f"Use one of: {', '.join(chapters())}.",
-        )
-    module = chapter.partition("-")[2].replace("-", "_")
-    exercises: dict[str, Exercise] = importlib.import_module(f"{__name__}.{module}").EXERCISES
+    exercises: dict[str, Exercise] = _module_of(chapter).EXERCISES
     return exercises
+
+
+def needs_of(chapter: str) -> tuple[Ability, ...]:
+    """Give what a chapter needs an engine to be able to do: its module's ``NEEDS``, if any.
+
+    Args:
+        chapter: The chapter's stem, such as ``05-life-cycle``.
+
+    Raises:
+        LabError: There is no such chapter.
+    """
+    return getattr(_module_of(chapter), "NEEDS", ())
 
 
 def check(lab: Lab, number: str) -> Result:
@@ -86,6 +96,16 @@ def prepare(lab: Lab, number: str) -> None:
             next_step="Start with what its text asks for.",
         )
     exercise.prepare(lab)
+
+
+def _module_of(chapter: str) -> ModuleType:
+    if chapter not in chapters():
+        raise LabError(
+            f"There is no chapter {chapter!r}.",
+            next_step=f"Use one of: {', '.join(chapters())}.",
+        )
+    module = chapter.partition("-")[2].replace("-", "_")
+    return importlib.import_module(f"{__name__}.{module}")
 
 
 def _find(lab: Lab, number: str) -> Exercise:

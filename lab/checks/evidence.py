@@ -4,27 +4,34 @@ from __future__ import annotations
 
 import gzip
 import io
+import operator
 import tarfile
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
 import requests
+import tenacity
 
+from lab.abilities import missing_in
 from lab.checks.exercise import NotYet
 from lab.naming import short_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from docker.models.containers import Container
     from docker.models.images import Image
 
+    from lab.abilities import Ability
     from lab.session import Lab
 
 __all__ = [
     "answer_of",
     "answers_inside",
+    "capabilities",
+    "capability_names",
     "container",
+    "engine_can",
     "file_in",
     "image",
     "in_words",
@@ -36,6 +43,7 @@ __all__ = [
     "names_on",
     "published_url",
     "running",
+    "settle",
     "shared_networks",
     "short",
     "text_at",
@@ -46,6 +54,25 @@ __all__ = [
 ANSWER_SECONDS = 3
 KILLED = 137
 TERMINATED = 143
+# What Docker gives a container's root when nothing else is said.
+DEFAULT_CAPABILITIES = frozenset(
+    {
+        "AUDIT_WRITE",
+        "CHOWN",
+        "DAC_OVERRIDE",
+        "FOWNER",
+        "FSETID",
+        "KILL",
+        "MKNOD",
+        "NET_BIND_SERVICE",
+        "NET_RAW",
+        "SETFCAP",
+        "SETGID",
+        "SETPCAP",
+        "SETUID",
+        "SYS_CHROOT",
+    }
+)
 
 
 def container(lab: Lab, short: str) -> Container:
@@ -123,6 +150,11 @@ def running(lab: Lab, short: str) -> Container:
     return found
 
 
+def engine_can(lab: Lab, ability: Ability) -> bool:
+    """Tell whether the engine can do something, as far as it says of itself."""
+    return ability not in missing_in(lab.docker.info())
+
+
 def in_words(found: Container) -> str:
     """Say a container's state as a hint does, with what usually explains its exit code.
 
@@ -142,6 +174,42 @@ def in_words(found: Container) -> str:
     if code == TERMINATED:
         return f"{said}: SIGTERM ended it"
     return said
+
+
+def capability_names(listed: Iterable[str] | None) -> set[str]:
+    """Bring a list of capabilities of an engine to one form: newer ones put ``CAP_`` before each.
+
+    Example:
+        >>> capability_names(["CAP_CHOWN"]) == capability_names(["chown"])
+        True
+    """
+    return {name.upper().removeprefix("CAP_") for name in listed or ()}
+
+
+def capabilities(found: Container) -> set[str]:
+    """Work out from a container's settings which capabilities its root has.
+
+    ``ALL`` stands in the result where all were given.
+    """
+    host = found.attrs["HostConfig"]
+    added, dropped = capability_names(host["CapAdd"]), capability_names(host["CapDrop"])
+    if host["Privileged"]:
+        return {"ALL"}
+    usual = set() if "ALL" in dropped else DEFAULT_CAPABILITIES - dropped
+    return set(usual | added)
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_result(operator.not_),
+    wait=tenacity.wait_fixed(0.1),
+    stop=tenacity.stop_after_delay(5),
+    retry_error_callback=lambda _state: False,
+)
+def settle(found: Container) -> bool:
+    """Give a start the time to fail, and the health check the time to speak."""
+    found.reload()
+    health = found.attrs["State"].get("Health", {}).get("Status")
+    return not (found.status == "running" and health == "starting")
 
 
 def logs_of(found: Container) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
-import tenacity
-
+from lab.abilities import Ability
 from lab.checks import evidence
 from lab.checks.exercise import Exercise, NotYet
 from lab.naming import fault_seed
@@ -16,9 +14,10 @@ if TYPE_CHECKING:
 
     from lab.session import Lab
 
-__all__ = ["CHAPTER", "EXERCISES", "FAULTS", "inject"]
+__all__ = ["CHAPTER", "EXERCISES", "FAULTS", "NEEDS", "inject"]
 
 CHAPTER = "05-life-cycle"
+NEEDS = (Ability.MEMORY_LIMIT,)
 
 STATES = {"fresh": "created", "busy": "running", "frozen": "paused", "done": "exited"}
 ENDINGS = {"own": 3, "killed": 137, "asked": 143}
@@ -121,18 +120,15 @@ def _check_restart(lab: Lab) -> None:
 
 
 def _prepare_shop(lab: Lab) -> None:
-    faults = [name for name in FAULTS if name != "memory" or _limits_memory(lab)]
+    # Where the engine ignores limits, too little memory would be no fault.
+    limits_memory = evidence.engine_can(lab, Ability.MEMORY_LIMIT)
+    faults = [name for name in FAULTS if name != "memory" or limits_memory]
     inject(lab, faults[fault_seed() % len(faults)])
-
-
-def _limits_memory(lab: Lab) -> bool:
-    # A rootless engine may ignore limits: the fault would not be one there.
-    return bool(lab.docker.info().get("MemoryLimit"))
 
 
 def _check_shop(lab: Lab) -> None:
     shop = evidence.container(lab, "shop")
-    _settle(shop)
+    evidence.settle(shop)
     if shop.status != "running":
         raise NotYet(f"shop should run, but {evidence.in_words(shop)}. {_where_to_look(shop)}")
     health = shop.attrs["State"].get("Health", {}).get("Status", "none")
@@ -146,19 +142,6 @@ def _check_shop(lab: Lab) -> None:
     answer = evidence.answer_of(evidence.published_url(shop))
     if answer.get("message") != GREETING:
         raise NotYet(f"shop answers {answer.get('message')!r}, but should say {GREETING!r}.")
-
-
-@tenacity.retry(
-    retry=tenacity.retry_if_result(operator.not_),
-    wait=tenacity.wait_fixed(0.1),
-    stop=tenacity.stop_after_delay(5),
-    retry_error_callback=lambda _state: False,
-)
-def _settle(shop: Container) -> bool:
-    """Give a start the time to fail, and the health check the time to speak."""
-    shop.reload()
-    health = shop.attrs["State"].get("Health", {}).get("Status")
-    return not (shop.status == "running" and health == "starting")
 
 
 def _where_to_look(shop: Container) -> str:

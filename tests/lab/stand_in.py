@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import http.server
 import json
+import re
 import socket
 import socketserver
 import ssl
@@ -12,10 +13,21 @@ import threading
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-__all__ = ["answering", "answering_tls", "dribbling", "silent"]
+__all__ = [
+    "DOCKER_20_10",
+    "PODMAN_4_3",
+    "ROOTLESS",
+    "TOO_NEW",
+    "TOO_OLD",
+    "USUAL",
+    "answering",
+    "answering_tls",
+    "dribbling",
+    "silent",
+]
 
 TOO_NEW = {
     "ApiVersion": "1.99",
@@ -24,6 +36,34 @@ TOO_NEW = {
     "Components": [{"Name": "Engine", "Version": "99.0.0"}],
 }
 TOO_OLD = {"ApiVersion": "1.18", "MinAPIVersion": "1.12", "Version": "1.6.0"}
+# What each engine reports of itself, cut to what is read. Docker's and Podman's were recorded;
+# the rootless one has what Docker's documentation says of a host without delegated control groups.
+DOCKER_20_10 = {
+    "CgroupVersion": "1",
+    "Driver": "overlay2",
+    "MemTotal": 8 * 2**30,
+    "MemoryLimit": True,
+    "SwapLimit": True,
+    "CpuCfsQuota": True,
+    "PidsLimit": True,
+    "SecurityOptions": ["name=seccomp,profile=default"],
+}
+PODMAN_4_3 = {
+    **DOCKER_20_10,
+    "Driver": "vfs",
+    "BuildahVersion": "1.28.2",
+    "Rootless": False,
+}
+ROOTLESS = {
+    **DOCKER_20_10,
+    "CgroupVersion": "2",
+    "CgroupDriver": "none",
+    "MemoryLimit": False,
+    "SwapLimit": False,
+    "CpuCfsQuota": False,
+    "PidsLimit": False,
+    "SecurityOptions": ["name=rootless", "name=cgroupns"],
+}
 USUAL = {"ApiVersion": "1.41", "MinAPIVersion": "1.12", "Version": "20.10.24+dfsg1"}
 
 
@@ -31,13 +71,18 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
     daemon_threads = True
 
 
-def _handler(version: dict[str, object] | None) -> type[http.server.BaseHTTPRequestHandler]:
+def _handler(
+    version: dict[str, object] | None, answers: Mapping[str, object]
+) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
+            route = re.sub(r"^/v[\d.]+|\?.*", "", self.path)
             if version is None:
                 self._answer(200, b"<h1>Welcome</h1>", "text/html")
             elif self.path == "/version":
                 self._answer(200, json.dumps(version).encode(), "application/json")
+            elif route in answers:
+                self._answer(200, json.dumps(answers[route]).encode(), "application/json")
             else:
                 said = self.path.split("/")[1].removeprefix("v")
                 message = (
@@ -60,9 +105,17 @@ def _handler(version: dict[str, object] | None) -> type[http.server.BaseHTTPRequ
 
 
 @contextlib.contextmanager
-def answering(path: Path, version: dict[str, object] | None) -> Iterator[str]:
-    """Answer on a unix socket as an engine of this version, or with ``None`` as a web site."""
-    with _UnixServer(str(path), _handler(version)) as server, _serving(server):
+def answering(
+    path: Path, version: dict[str, object] | None, answers: Mapping[str, object] | None = None
+) -> Iterator[str]:
+    """Answer on a unix socket as an engine of this version, or with ``None`` as a web site.
+
+    Args:
+        path: The socket.
+        version: What it says of its version.
+        answers: What else it can be asked, such as ``/info``, and what it says then.
+    """
+    with _UnixServer(str(path), _handler(version, answers or {})) as server, _serving(server):
         yield f"unix://{path}"
 
 
@@ -73,7 +126,7 @@ def answering_tls(certificate: Path, key: Path, ca: Path) -> Iterator[str]:
     context.load_cert_chain(certificate, key)
     context.load_verify_locations(ca)
     context.verify_mode = ssl.CERT_REQUIRED
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(USUAL)) as server:
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), _handler(USUAL, {})) as server:
         # The handshake in the request's own thread: a bare knock must not end the server.
         server.socket = context.wrap_socket(
             server.socket, server_side=True, do_handshake_on_connect=False

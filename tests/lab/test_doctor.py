@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lab import cleaning, doctor
+from lab.abilities import Ability
 from lab.doctor import Finding, Report, State
 
-from .stand_in import TOO_NEW, answering, silent
+from .stand_in import ROOTLESS, TOO_NEW, USUAL, answering, silent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -43,6 +44,7 @@ def test_a_healthy_machine_is_ok_and_nothing_is_left(
     assert checks == [
         "Python",
         "engine",
+        "limits",
         "architecture",
         "memory",
         "images",
@@ -142,6 +144,19 @@ def test_an_engine_that_is_too_new_is_a_failure_with_a_next_step(socket_path: Pa
         failure = fail_with({"DOCKER_HOST": host})
     assert "1.90 to 1.99" in failure.detail
     assert "update the course" in failure.next_step
+
+
+def test_what_an_engine_says_that_it_cannot_do_is_a_warning_each(socket_path: Path) -> None:
+    version = {**USUAL, "Os": "linux", "Arch": "amd64"}
+    with answering(socket_path, version, {"/info": ROOTLESS, "/version": version}) as host:
+        report = examine(environ={"DOCKER_HOST": host})
+    limits = [finding for finding in report.findings if finding.check == "limits"]
+    assert [finding.detail for finding in limits] == [ability.value for ability in Ability]
+    assert all(finding.state is State.WARNING for finding in limits)
+    memory = limits[1]
+    assert memory.next_step == (
+        "There is nothing to do: chapters 02 and 05 will say so when opened."
+    )
 
 
 def test_the_line_names_what_failed_and_what_is_doubtful() -> None:

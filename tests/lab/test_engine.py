@@ -21,39 +21,23 @@ from lab.errors import (
     PermissionDeniedError,
 )
 
-from .stand_in import TOO_NEW, TOO_OLD, USUAL, answering, answering_tls, dribbling, silent
+from .stand_in import (
+    DOCKER_20_10,
+    PODMAN_4_3,
+    TOO_NEW,
+    TOO_OLD,
+    USUAL,
+    answering,
+    answering_tls,
+    dribbling,
+    silent,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 NOBODY = 65534
 AT_MOST = 3.0
-# What each engine reports of itself, cut to what is read. Docker's and Podman's were recorded;
-# the rootless one has what Docker's documentation says of a host without delegated control groups.
-DOCKER_20_10 = {
-    "CgroupVersion": "1",
-    "Driver": "overlay2",
-    "MemoryLimit": True,
-    "SwapLimit": True,
-    "CpuCfsQuota": True,
-    "PidsLimit": True,
-    "SecurityOptions": ["name=seccomp,profile=default"],
-}
-PODMAN_4_3 = {
-    **DOCKER_20_10,
-    "Driver": "vfs",
-    "BuildahVersion": "1.28.2",
-    "Rootless": False,
-}
-ROOTLESS = {
-    "CgroupVersion": "2",
-    "CgroupDriver": "none",
-    "MemoryLimit": False,
-    "SwapLimit": False,
-    "CpuCfsQuota": False,
-    "PidsLimit": False,
-    "SecurityOptions": ["name=seccomp,profile=default", "name=rootless", "name=cgroupns"],
-}
 
 
 @pytest.fixture
@@ -438,19 +422,6 @@ def test_quirks_are_what_the_engine_says_of_itself() -> None:
     assert quirks_of({}) == []
     assert quirks_of(PODMAN_4_3) == [
         "It is Podman: some messages and details differ from Docker's."
-    ]
-    assert quirks_of(ROOTLESS) == [
-        "It runs without root: it can't publish ports below 1024 unless the system allows it.",
-        "It ignores memory limits: a container is not stopped for using too much.",
-        "It ignores CPU limits.",
-        "It ignores limits on the number of processes.",
-    ]
-
-
-@pytest.mark.parametrize("options", [[], ["name=seccomp,profile=unconfined"], None])
-def test_an_engine_that_filters_no_system_calls_says_so(options: list[str] | None) -> None:
-    assert quirks_of({**DOCKER_20_10, "SecurityOptions": options}) == [
-        "It does not filter system calls (no seccomp)."
     ]
 
 
