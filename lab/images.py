@@ -1,4 +1,4 @@
-"""Makes the course's two images on an engine, once, and knows when they have to be made again."""
+"""Makes the course's images on an engine, once, and knows when they have to be made again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import re
 import shutil
 import tarfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
@@ -26,18 +26,20 @@ import requests
 import tenacity
 import urllib3.exceptions
 
-from lab.base.packages import NoPackagesError, write_rootfs
+from lab.base import packages as base_packages
 from lab.errors import DiskFullError, ImageMissingError, LabError, NameTakenError
 from lab.naming import COURSE
+from lab.registry import packages as registry_packages
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
 __all__ = ["IMAGES", "CourseImage", "PreparedImage", "disk", "ensure", "prepare"]
 
 _PREPARE = "type `lab images prepare` in a terminal"
-# Two public images, each by a tag that is not moved any more: release 3.11.9, release 1.36.1.
-_PUBLIC = {"PYTHON": "python:3.11.9-slim-bookworm", "BUSYBOX": "busybox:1.36.1-musl"}
+# One program twice (a link): it reads the list of packages that lies beside it.
+_PACKAGES = {"base": base_packages, "registry": registry_packages}
+_NO_PACKAGES = tuple(packages.NoPackagesError for packages in _PACKAGES.values())
 _REGISTRY_SECONDS = 5  # that a registry may take to say whether it has an image
 _BUILD_SILENCE = 300
 _CANCEL_SECONDS = 5  # that an engine may take to give up a build that nobody waits for
@@ -52,12 +54,16 @@ class CourseImage:
         folder: The folder in this package that it is built from.
         parent: The course's image that it stands on, if any.
         purpose: What it is for, in a few words.
+        public: The public images that it is made from where a registry is reached, by the names
+            under which its `registry.Dockerfile` knows them. Where none is reached it is made from
+            packages. Empty: it needs nothing but its parent.
     """
 
     name: str
     folder: str
     parent: CourseImage | None
     purpose: str
+    public: Mapping[str, str] = field(default_factory=dict)
 
     def key(self) -> str:
         """Compute what tells one edition from the next: it changes with any file it is made of."""
@@ -72,9 +78,23 @@ class CourseImage:
         return sorted(file for file in folder.iterdir() if file.is_file())
 
 
-_BASE = CourseImage("course/base:1", "base", None, "a small Linux with busybox and Python")
+# Public images by tags that are not moved any more: each is a release.
+_BASE = CourseImage(
+    "course/base:1",
+    "base",
+    None,
+    "a small Linux with busybox and Python",
+    {"PYTHON": "python:3.11.9-slim-bookworm", "BUSYBOX": "busybox:1.36.1-musl"},
+)
 _APP = CourseImage("course/app:1", "app", _BASE, "the course's web service, its store, its worker")
-IMAGES = (_BASE, _APP)
+_REGISTRY = CourseImage(
+    "course/registry:1",
+    "registry",
+    _BASE,
+    "a registry of your own, for push and pull",
+    {"REGISTRY": "registry:2.8.3"},
+)
+IMAGES = (_BASE, _APP, _REGISTRY)
 
 
 @dataclass(frozen=True)
@@ -136,7 +156,9 @@ def prepare(
     with _alone(folder, say):
         prepared: list[PreparedImage] = []
         for image in IMAGES:
-            parent_is_new = any(done.made for done in prepared)
+            parent_is_new = any(
+                done.made and image.parent and done.name == image.parent.name for done in prepared
+            )
             kept = None if force or parent_is_new else _kept(client, image)
             prepared.append(kept or _make(client, image, folder, say))
         return prepared
@@ -225,8 +247,8 @@ def _make(
     build = _Build(client, image, say)
     try:
         with _room_on_engine(client):
-            if image.parent is None:
-                _make_base(build, folder)
+            if image.public:
+                _make_from_source(build, folder)
             else:
                 build.run("Dockerfile", source=None)
     except (_BuildFailedError, docker.errors.APIError) as why:
@@ -249,7 +271,7 @@ def _make(
     return made
 
 
-def _make_base(build: _Build, folder: Path) -> None:
+def _make_from_source(build: _Build, folder: Path) -> None:
     try:
         _from_registry(build)
     except _NoRegistryError as no_registry:
@@ -261,15 +283,18 @@ def _make_base(build: _Build, folder: Path) -> None:
     try:
         architecture = build.client.version()["Arch"]
         with _our_folder(folder):
-            distribution = write_rootfs(
-                rootfs, architecture=architecture, cache=folder / "packages", progress=build.say
+            distribution = _PACKAGES[build.image.folder].write_rootfs(
+                rootfs,
+                architecture=architecture,
+                cache=folder / "packages" / build.image.folder,
+                progress=build.say,
             )
-    except NoPackagesError as no_packages:
+    except _NO_PACKAGES as no_packages:
         raise ImageMissingError(
             f"There is nothing to make {build.image.name} from. No registry: {why_not}. "
             f"No packages: {no_packages}.",
             next_step="connect to the internet, or set COURSE_REGISTRY to a registry that has "
-            f"{' and '.join(_PUBLIC.values())}, then {_PREPARE}.",
+            f"{' and '.join(build.image.public.values())}, then {_PREPARE}.",
         ) from no_packages
     build.run("packages.Dockerfile", source=f"packages: {distribution}", rootfs=rootfs.getvalue())
 
@@ -279,7 +304,7 @@ def _from_registry(build: _Build) -> None:
     registry = os.environ.get("COURSE_REGISTRY", "").rstrip("/")
     references = {
         argument: f"{registry}/{public}" if registry else public
-        for argument, public in _PUBLIC.items()
+        for argument, public in build.image.public.items()
     }
     pulled = []
     try:
@@ -288,7 +313,9 @@ def _from_registry(build: _Build) -> None:
                 _pull(build, reference)
                 pulled.append(reference)
         build.run(
-            "registry.Dockerfile", source=f"registry: {references['PYTHON']}", arguments=references
+            "registry.Dockerfile",
+            source=f"registry: {next(iter(references.values()))}",
+            arguments=references,
         )
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as why:
         raise _NoRegistryError(f"no answer within {_REGISTRY_SECONDS} s") from why

@@ -205,7 +205,9 @@ def test_images_are_removed_only_when_asked(run: Runner) -> None:
     # Only said: others on this engine need the images.
     assert "image" not in run("clean", "--dry-run").out
     assert run("clean", "--dry-run", "--images").out.endswith(
-        "Would remove image course/app:1.\nWould remove image course/base:1.\n"
+        "Would remove image course/registry:1.\n"
+        "Would remove image course/app:1.\n"
+        "Would remove image course/base:1.\n"
     )
 
 
@@ -216,7 +218,7 @@ def test_images_are_listed_and_prepared_once(run: Runner) -> None:
     assert prepared.status == 0
     assert prepared.out.startswith("course/base:1 was there: ")
     lines = [line.split()[:2] for line in run("images", "list").out.splitlines()]
-    assert lines[2:] == [["course/base:1", "ready"], ["course/app:1", "ready"]]
+    assert lines[2:] == [[image.name, "ready"] for image in images.IMAGES]
 
 
 @pytest.mark.engine

@@ -153,11 +153,17 @@ def test_the_table_names_what_is_there_and_parents_come_first() -> None:
     seen: list[images.CourseImage | None] = [None]
     for image in images.IMAGES:
         assert image.parent in seen
-        assert any(file.name.endswith("Dockerfile") for file in image.files())
+        files = {file.name for file in image.files()}
+        needed = {"registry.Dockerfile", "packages.Dockerfile"} if image.public else {"Dockerfile"}
+        assert needed <= files
         assert image.purpose
         seen.append(image)
 
-    assert [image.name for image in images.IMAGES] == ["course/base:1", "course/app:1"]
+    assert [image.name for image in images.IMAGES] == [
+        "course/base:1",
+        "course/app:1",
+        "course/registry:1",
+    ]
 
 
 def test_the_key_changes_with_the_files_and_with_the_parent_only(tmp_path: Path) -> None:
@@ -210,7 +216,7 @@ def test_stopped_in_the_middle_it_leaves_nothing_and_can_be_repeated(
     assert image_ids(client, dangling=True) == before
     with pytest.raises(ImageMissingError, match=r"course/base:1 is not .*\n.*lab images prepare"):
         images.ensure(client)
-    assert [image.made for image in images.prepare(client)] == [True, True]
+    assert [image.made for image in images.prepare(client)] == [True, True, True]
     assert image_ids(client, dangling=True) == before
 
 
@@ -228,7 +234,7 @@ def test_prepared_once_they_are_there_and_a_second_time_costs_nothing(
     assert time.monotonic() - begin < 0.2
     assert image_ids(client, dangling=False) == before
     assert image_ids(client, dangling=True) == set()
-    assert [image.made for image in again] == [False, False]
+    assert [image.made for image in again] == [False, False, False]
     assert re.fullmatch(r"course/app:1 was there: \d+ MB, from \w+: .+", str(again[1]))
 
 
@@ -259,10 +265,10 @@ def test_the_base_is_one_layer_with_nothing_set_but_its_path(client: docker.Dock
 @pytest.mark.engine
 def test_the_room_that_they_take_counts_shared_layers_once(client: docker.DockerClient) -> None:
     images.prepare(client)
-    base, app = (client.images.get(image.name).attrs["Size"] for image in images.IMAGES)
+    base, app, registry = (client.images.get(image.name).attrs["Size"] for image in images.IMAGES)
 
-    assert images.disk(client) == app
-    assert base < app < 60e6
+    assert images.disk(client) == app + registry - base
+    assert base < app < registry < 80e6
 
 
 @pytest.mark.engine
@@ -280,7 +286,7 @@ def test_an_image_of_an_earlier_edition_is_said_and_made_again(
         images.ensure(client)
     prepared = images.prepare(client)
 
-    assert [image.made for image in prepared] == [False, True]
+    assert [image.made for image in prepared] == [False, True, False]
     assert new not in image_ids(client, dangling=True) | image_ids(client, dangling=False)
     images.ensure(client)
 
@@ -304,7 +310,7 @@ def test_a_name_that_somebody_else_has_is_left_alone(client: docker.DockerClient
 
 
 @contextmanager
-def registry(folder: Path, inside: list[str]) -> Iterator[str]:
+def registry(folder: Path, inside: list[str], port: int = 0) -> Iterator[str]:
     program = shutil.which("docker-registry")
     if program is None:
         subprocess.run(["apt-get", "download", "docker-registry"], cwd=folder, check=True)
@@ -315,7 +321,7 @@ def registry(folder: Path, inside: list[str]) -> Iterator[str]:
     settings.write_text(
         "version: 0.1\n"
         f"storage: {{filesystem: {{rootdirectory: {folder}/blobs}}}}\n"
-        "http: {addr: '127.0.0.1:0'}\n"
+        f"http: {{addr: '127.0.0.1:{port}'}}\n"
     )
     log = folder / "registry.log"
     with log.open("wb") as stream:
@@ -353,12 +359,19 @@ def test_where_a_registry_is_reached_the_base_comes_from_its_images(
     assert image_ids(client, dangling=True) == foreign
 
     with registry(tmp_path, engine.inside) as address:
-        public = [f"{address}/python", f"{address}/busybox"]
-        tags = ["3.11.9-slim-bookworm", "1.36.1-musl"]
-        for repository, tag in zip(public, tags, strict=True):
-            build(client, f"FROM course/base:1\nENV MADE_FOR={repository}", f"{repository}:{tag}")
+        public = {
+            f"{address}/python:3.11.9-slim-bookworm": "course/base:1",
+            f"{address}/busybox:1.36.1-musl": "course/base:1",
+            f"{address}/registry:2.8.3": "course/registry:1",
+        }
+        for reference, like in public.items():
+            dockerfile = f"FROM {like}\nUSER root\nENV MADE_FOR={reference}\n"
+            if like == "course/registry:1":
+                dockerfile += "RUN ln /usr/local/bin/registry /bin/registry"
+            build(client, dockerfile, reference)
+            repository, _, tag = reference.rpartition(":")
             assert "errorDetail" not in client.api.push(repository, tag)
-            client.api.remove_image(f"{repository}:{tag}")
+            client.api.remove_image(reference)
         monkeypatch.setenv("COURSE_REGISTRY", address)
         # On a busy machine even this registry may take its time.
         monkeypatch.setattr(images, "_REGISTRY_SECONDS", 60)
@@ -366,9 +379,14 @@ def test_where_a_registry_is_reached_the_base_comes_from_its_images(
 
         prepared = images.prepare(client, progress=said.append, force=True)
 
-    source = f"registry: {public[0]}:{tags[0]}"
-    assert [(image.made, image.source) for image in prepared] == [(True, source)] * 2, said
-    assert said[0] == f"course/base:1: asking a registry for {public[0]}:{tags[0]}"
+    python, _, program = public
+    assert [(image.made, image.source) for image in prepared] == [
+        (True, f"registry: {python}"),
+        (True, f"registry: {python}"),
+        (True, f"registry: {program}"),
+    ], said
+    asked = [line for line in said if "asking" in line]
+    assert asked[0] == f"course/base:1: asking a registry for {python}"
     assert not any("unpacking" in line for line in said)
     # What was pulled has gone again, and the three survivors are there.
     assert not [tag for image in client.images.list() for tag in image.tags if address in tag]
@@ -378,6 +396,38 @@ def test_where_a_registry_is_reached_the_base_comes_from_its_images(
     assert len(shape["RootFS"]["Layers"]) == 1
     ran = client.containers.run("course/app:1", ["python3", "-c", "print(1)"], remove=True)
     assert ran == b"1\n"
+    ran = client.containers.run("course/registry:1", ["registry", "--version"], remove=True)
+    assert b" 2.8" in ran
+
+
+@pytest.mark.engine
+def test_a_registry_that_somebody_else_runs_is_not_asked(engine: Engine, tmp_path: Path) -> None:
+    client = engine.client
+    # In the engine's own network, where the usual port is nobody's.
+    with registry(tmp_path, engine.inside, port=5000):
+        images.prepare(client, force=True)
+        ours = client.containers.run(
+            "course/registry:1", detach=True, ports={"5000/tcp": ("127.0.0.1", None)}
+        )
+        try:
+            ours.reload()
+            port = ours.ports["5000/tcp"][0]["HostPort"]
+            assert port != "5000"
+            repository = f"127.0.0.1:{port}/app"
+            client.api.tag("course/app:1", repository, "1")
+            _push(client, repository)
+            client.images.remove(f"{repository}:1")
+            client.images.pull(repository, "1")
+            client.images.remove(f"{repository}:1")
+        finally:
+            ours.remove(force=True)
+    asked = re.findall(r"(?:GET|HEAD|POST) /\S*", (tmp_path / "registry.log").read_text())
+    assert asked == []
+
+
+@eventually
+def _push(client: docker.DockerClient, repository: str) -> None:
+    assert "errorDetail" not in client.api.push(repository, "1")
 
 
 @contextmanager
@@ -439,7 +489,7 @@ def test_the_same_packages_give_the_same_bytes_and_are_downloaded_once(tmp_path:
         return into.getvalue()
 
     first = rootfs()
-    assert said[0] == "downloading 9 packages"
+    assert said[0] == "downloading 10 packages"
 
     # A download that was cut short is seen by its content, and only that one is fetched again.
     cut = next(tmp_path.glob("busybox_*.deb"))
@@ -447,7 +497,7 @@ def test_the_same_packages_give_the_same_bytes_and_are_downloaded_once(tmp_path:
     (tmp_path / "superseded_1_all.deb").write_bytes(b"")
     assert rootfs() == first
     assert said[0] == "downloading 1 packages"
-    assert len(list(tmp_path.iterdir())) == 9
+    assert len(list(tmp_path.iterdir())) == 10
 
 
 @pytest.mark.engine
