@@ -1,6 +1,7 @@
 """What can go wrong in the lab: each error says what happened and what to do next."""
 
 __all__ = [
+    "ArchiveError",
     "DiskFullError",
     "EngineNotRunningError",
     "EngineTooOldError",
@@ -64,6 +65,10 @@ class EngineTooOldError(LabError):
 
 class ImageMissingError(LabError):
     """Says that an image is not on the engine, or that it can't be made here."""
+
+
+class ArchiveError(LabError):
+    """Says that a file which should hold the course's images can't be used, and why."""
 
 
 class NameTakenError(LabError):

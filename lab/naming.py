@@ -7,13 +7,13 @@ import os
 import re
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lab.errors import LabError
 
 __all__ = ["COURSE", "Naming", "current_learner", "fault_seed", "labels_of", "short_name"]
 
-COURSE = "containers-on-aws"
+COURSE: Final = "containers-on-aws"
 _LONGEST_LEARNER = 24
 
 
