@@ -54,7 +54,7 @@ notebooks: ## run the notebooks and store their outputs; ONLY=05 is one chapter
 	$(setup) $(engine) $(images)
 	@$(python) tools/notebooks.py run $(only)
 
-prove: ## every notebook twice, alone, in any order, eight learners at once; takes minutes
+prove: ## every notebook twice, alone, in any order, eight learners at once, with no network; takes minutes
 	$(setup) $(engine) $(images)
 	@$(python) tools/prove.py $(only)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import sys
+from pathlib import Path  # noqa: TC003  # Typer reads the annotations
 from typing import TYPE_CHECKING, Annotated, Any
 
 import docker
@@ -12,10 +13,11 @@ import docker.errors
 import requests
 import rich.console
 import rich.panel
+import rich.progress
 import rich.text
 import typer
 
-from lab import checks, cleaning, doctor, images, progress
+from lab import archive, checks, cleaning, doctor, images, progress
 from lab.display import Table
 from lab.engine import find_engine
 from lab.errors import LabError
@@ -135,6 +137,38 @@ def images_prepare(
         prepared = images.prepare(client, progress=say, force=force)
     for image in prepared:
         print(image)
+    client.close()
+
+
+@images_app.command("save")
+def images_save(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE|FOLDER", help="Where to; in a folder it gets a name.")
+    ],
+    *,
+    force: Annotated[bool, typer.Option(help="Write over a file that is there.")] = False,
+) -> None:
+    """Save the course's images in one file, for machines that have no network."""
+    client = find_engine().client
+    with _bytes() as progress_of:
+        file = archive.save(client, path, progress=progress_of, force=force)
+    print(f"Saved {len(images.IMAGES)} images in {file}: {file.stat().st_size / 1e6:.0f} MB.")
+    client.close()
+
+
+@images_app.command("load")
+def images_load(
+    path: Annotated[
+        Path, typer.Argument(metavar="FILE", help="What `lab images save` has written.")
+    ],
+) -> None:
+    """Load the course's images from a file, once its checksum is seen to be right."""
+    client = find_engine().client
+    with _bytes() as progress_of:
+        loaded = archive.load(client, path, progress=progress_of)
+    for image in loaded:
+        how = "loaded" if image.made else "was there"
+        print(f"{image.name} {how}: {image.size / 1e6:.0f} MB, from {image.source}")
     client.close()
 
 
@@ -258,6 +292,30 @@ def _steps() -> Iterator[Callable[[str], None]]:
         return
     with console.status("") as status:
         yield lambda step: status.update(rich.text.Text(step))
+
+
+@contextlib.contextmanager
+def _bytes() -> Iterator[archive.Progress]:
+    """Show how many bytes are done: on a terminal as bars, elsewhere only what is done."""
+    console = rich.console.Console(stderr=True)
+    shown = rich.progress.Progress(
+        rich.progress.TextColumn("{task.description}"),
+        rich.progress.BarColumn(),
+        rich.progress.DownloadColumn(),
+        console=console,
+        disable=not console.is_terminal,
+    )
+    tasks: dict[str, rich.progress.TaskID] = {}
+
+    def tell(what: str, done: int, total: int) -> None:
+        if what not in tasks:
+            tasks[what] = shown.add_task(what, total=total)
+            if not console.is_terminal:
+                console.print(rich.text.Text(what), soft_wrap=True)
+        shown.update(tasks[what], completed=done, total=total)
+
+    with shown:
+        yield tell
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import docker.errors
 
 __all__ = [
+    "ArchiveError",
     "DiskFullError",
     "EngineNotRunningError",
     "EngineTooOldError",
@@ -67,6 +68,10 @@ class EngineTooOldError(LabError):
 
 class ImageMissingError(LabError):
     """Says that an image is not on the engine, or that it can't be made here."""
+
+
+class ArchiveError(LabError):
+    """Says that a file which should hold the course's images can't be used, and why."""
 
 
 class NameTakenError(LabError):

@@ -34,14 +34,32 @@ from lab.registry import packages as registry_packages
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["IMAGES", "CourseImage", "PreparedImage", "disk", "ensure", "prepare"]
+__all__ = [
+    "IMAGES",
+    "NO_ROOM",
+    "SILENCE",
+    "CourseImage",
+    "PreparedImage",
+    "alone",
+    "disk",
+    "ensure",
+    "first_line",
+    "free",
+    "is_full",
+    "kept",
+    "patience",
+    "prepare",
+    "remove_old_editions",
+    "room_on_engine",
+]
 
 _PREPARE = "type `lab images prepare` in a terminal"
 # One program twice (a link): it reads the list of packages that lies beside it.
 _PACKAGES = {"base": base_packages, "registry": registry_packages}
 _NO_PACKAGES = tuple(packages.NoPackagesError for packages in _PACKAGES.values())
 _REGISTRY_SECONDS = 5  # that a registry may take to say whether it has an image
-_BUILD_SILENCE = 300
+SILENCE = 300  # seconds that an engine may be silent while it builds, saves or loads
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 _CANCEL_SECONDS = 5  # that an engine may take to give up a build that nobody waits for
 
 
@@ -149,19 +167,28 @@ def prepare(
         >>> prepare(engine.find_engine().client, progress=print)  # doctest: +SKIP
     """
     say = progress or _say_nothing
-    found = [_kept(client, image) for image in IMAGES]
-    if not force and None not in found:
-        return [kept for kept in found if kept]
-    folder = platformdirs.user_cache_path("containers-on-aws")
-    with _alone(folder, say):
+    found = kept(client)
+    if found and not force:
+        return found
+    with alone(say) as folder:
         prepared: list[PreparedImage] = []
         for image in IMAGES:
             parent_is_new = any(
                 done.made and image.parent and done.name == image.parent.name for done in prepared
             )
-            kept = None if force or parent_is_new else _kept(client, image)
-            prepared.append(kept or _make(client, image, folder, say))
+            there = None if force or parent_is_new else _kept(client, image)
+            prepared.append(there or _make(client, image, folder, say))
         return prepared
+
+
+def kept(client: docker.DockerClient) -> list[PreparedImage]:
+    """List the course's images if all of them are there in this edition; else nothing.
+
+    Raises:
+        NameTakenError: An image of somebody else has one of the names.
+    """
+    found = [_kept(client, image) for image in IMAGES]
+    return [image for image in found if image] if all(found) else []
 
 
 def ensure(client: docker.DockerClient) -> None:
@@ -246,14 +273,14 @@ def _make(
     begin = time.monotonic()
     build = _Build(client, image, say)
     try:
-        with _room_on_engine(client):
+        with room_on_engine(client):
             if image.public:
                 _make_from_source(build, folder)
             else:
                 build.run("Dockerfile", source=None)
     except (_BuildFailedError, docker.errors.APIError) as why:
         raise ImageMissingError(
-            f"{image.name} could not be built: {_first_line(why)}",
+            f"{image.name} could not be built: {first_line(why)}",
             next_step="read the engine's own message above; `lab doctor` shows which engine it is.",
         ) from why
     finally:
@@ -320,9 +347,9 @@ def _from_registry(build: _Build) -> None:
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as why:
         raise _NoRegistryError(f"no answer within {_REGISTRY_SECONDS} s") from why
     except (docker.errors.DockerException, requests.RequestException, _BuildFailedError) as why:
-        if _is_full(str(why)):
+        if is_full(str(why)):
             raise
-        raise _NoRegistryError(_first_line(why)) from why
+        raise _NoRegistryError(first_line(why)) from why
     finally:
         # What was there before stays; what was fetched for this build is not needed any more.
         for reference in pulled:
@@ -334,7 +361,7 @@ def _pull(build: _Build, reference: str) -> None:
     repository, tag = docker.utils.parse_repository_tag(reference)
     # A pull from a registry that never answers takes the engine half a minute, so look first.
     try:
-        with _timeout(build.client, _REGISTRY_SECONDS):
+        with patience(build.client, _REGISTRY_SECONDS):
             build.client.images.get_registry_data(reference)
     except docker.errors.APIError as why:
         # Not found: the pull says it better, and an engine may lack the look-up itself.
@@ -393,7 +420,7 @@ class _Build:
             rm=True,
             forcerm=True,
             decode=True,
-            timeout=_BUILD_SILENCE,
+            timeout=SILENCE,
         )
         # Closing it is what tells the engine, on Ctrl-C, that nobody waits any more.
         with contextlib.closing(events):
@@ -414,20 +441,11 @@ class _Build:
             stop=tenacity.stop_after_delay(_CANCEL_SECONDS),
             retry_error_callback=lambda _state: False,
         )
-        for image in self._dangling():
+        for image in _dangling(self.client):
             if image["Id"].removeprefix("sha256:")[:12] in self.steps:
                 # A step that was interrupted holds on to the one before it for a moment.
                 removing(_remove_if_unused, self.client, image["Id"])
-        for image in self._dangling("course.key"):
-            # What a learner builds on our images inherits our labels. Ours are those whose last
-            # step is the engine's, setting the label.
-            if "course.key=" in self.client.images.get(image["Id"]).history()[0]["CreatedBy"]:
-                _remove_if_unused(self.client, image["Id"])
-
-    def _dangling(self, label: str | None = None) -> list[dict[str, Any]]:
-        filters: dict[str, Any] = {"dangling": True} | ({"label": [label]} if label else {})
-        found: list[dict[str, Any]] = self.client.api.images(filters=filters)
-        return found
+        remove_old_editions(self.client)
 
 
 def _context(image: CourseImage, rootfs: bytes | None) -> IO[bytes]:
@@ -445,6 +463,22 @@ def _context(image: CourseImage, rootfs: bytes | None) -> IO[bytes]:
     return context
 
 
+def remove_old_editions(client: docker.DockerClient) -> None:
+    """Remove the course's images that lost their name to a newer edition, as far as unused."""
+    for image in _dangling(client, "course.key"):
+        # What a learner builds on our images inherits our labels. Ours are those whose last
+        # step is the engine's, setting a label.
+        last = client.images.get(image["Id"]).history()[0]["CreatedBy"]
+        if re.search(r"LABEL course\.(key|source)=", last):
+            _remove_if_unused(client, image["Id"])
+
+
+def _dangling(client: docker.DockerClient, label: str | None = None) -> list[dict[str, Any]]:
+    filters: dict[str, Any] = {"dangling": True} | ({"label": [label]} if label else {})
+    found: list[dict[str, Any]] = client.api.images(filters=filters)
+    return found
+
+
 def _remove_if_unused(client: docker.DockerClient, image: str) -> bool:
     try:
         client.api.remove_image(image)
@@ -458,7 +492,17 @@ def _remove_if_unused(client: docker.DockerClient, image: str) -> bool:
 
 
 @contextlib.contextmanager
-def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
+def alone(say: Callable[[str], None]) -> Iterator[Path]:
+    """Let one program at a time change the course's images on this machine.
+
+    Yields:
+        The folder for downloads.
+
+    Raises:
+        DiskFullError: It has no room left.
+        LabError: It can't be used.
+    """
+    folder = platformdirs.user_cache_path("containers-on-aws")
     with _our_folder(folder):
         folder.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(folder / "images.lock")
@@ -468,13 +512,14 @@ def _alone(folder: Path, say: Callable[[str], None]) -> Iterator[None]:
             say("waiting: another program prepares the images")
             lock.acquire()
     try:
-        yield
+        yield folder
     finally:
         lock.release()
 
 
 @contextlib.contextmanager
-def _timeout(client: docker.DockerClient, seconds: int) -> Iterator[None]:
+def patience(client: docker.DockerClient, seconds: int) -> Iterator[None]:
+    """Let the engine be silent for so long, and no longer."""
     usual = client.api.timeout
     client.api.timeout = seconds
     try:
@@ -488,9 +533,9 @@ def _our_folder(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as why:
-        if why.errno in (errno.ENOSPC, errno.EDQUOT):
+        if why.errno in NO_ROOM:
             raise DiskFullError(
-                f"There is no room left in {folder}: {_free(folder)} free, about 20 MB needed.",
+                f"There is no room left in {folder}: {free(folder)} free, about 20 MB needed.",
                 next_step="make room there, or set XDG_CACHE_HOME to a folder with more, "
                 f"then {_PREPARE}.",
             ) from why
@@ -501,31 +546,39 @@ def _our_folder(folder: Path) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _room_on_engine(client: docker.DockerClient) -> Iterator[None]:
+def room_on_engine(client: docker.DockerClient) -> Iterator[None]:
+    """Say it in the course's words when the engine's disk is full.
+
+    Raises:
+        DiskFullError: The engine has no room left.
+    """
     try:
         yield
     except (docker.errors.DockerException, _BuildFailedError) as why:
-        if not _is_full(str(why)):
+        if not is_full(str(why)):
             raise
         root = Path(client.info()["DockerRootDir"])
         # An engine in a virtual machine or on another host has its disk there.
-        free = f": {_free(root)} free" if root.exists() else ""
+        is_free = f": {free(root)} free" if root.exists() else ""
         raise DiskFullError(
-            f"The engine has no room left in {root}{free}, about 150 MB needed.",
+            f"The engine has no room left in {root}{is_free}, about 150 MB needed.",
             next_step="look at `docker system df`, remove what you no longer need, "
             f"then {_PREPARE}.",
         ) from why
 
 
-def _is_full(message: str) -> bool:
+def is_full(message: str) -> bool:
+    """Tell whether an engine speaks of a full disk."""
     return "no space left on device" in message or "disk quota exceeded" in message
 
 
-def _free(folder: Path) -> str:
+def free(folder: Path) -> str:
+    """Say how much room the disk has on which a folder is, or would be."""
     existing = next(path for path in (folder, *folder.parents) if path.exists())
     return f"{shutil.disk_usage(existing).free / 1e6:.1f} MB"
 
 
-def _first_line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """Take what an engine's error says, without what comes after it."""
     explanation = getattr(error, "explanation", None)
     return str(explanation or error).strip().splitlines()[0].rstrip(".")

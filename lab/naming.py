@@ -7,7 +7,7 @@ import os
 import re
 import zlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from lab.errors import LabError
 
@@ -21,7 +21,7 @@ __all__ = [
     "short_tag",
 ]
 
-COURSE = "containers-on-aws"
+COURSE: Final = "containers-on-aws"
 UNTAGGED = "(untagged)"
 _LONGEST_LEARNER = 24
 

@@ -1,6 +1,7 @@
 """Proves what a single run can't: notebooks hold twice, in any order, and side by side.
 
 It takes minutes, so it is a door of its own (`make prove`) and no part of `make test`.
+Tests that are marked as slow run here, too.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import io
 import json
 import os
 import random
+import shlex
 import shutil
 import signal
 import subprocess
@@ -24,11 +26,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from notebooks_form import ROOT, find_notebooks
+from own_engine import NoEngineOfOneSOwnError, own_engine
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from lab import LabError, cleaning
+from lab import LabError, archive, cleaning
 from lab.engine import find_engine
 from lab.images import IMAGES
 
@@ -37,12 +40,25 @@ if TYPE_CHECKING:
 
     import docker
     from docker.models.containers import Container
+    from own_engine import Engine
 
 LEARNERS = 8
 SHOWN_LINES = 60
 CHECKS = ROOT / "_build" / "checks"
 # Not the course's label: what carries it must survive whatever the course does.
 FOREIGN = "prove.foreign"
+
+# Ends with an error if there is a route to elsewhere. The address is set apart for documentation:
+# nobody has it, and only who has a route to the whole world has one to it. Nothing is sent.
+NO_WAY_OUT = """
+import socket, sys
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+    try:
+        asking.connect(("192.0.2.1", 53))
+    except OSError:
+        sys.exit(0)
+sys.exit("this network has a way out")
+"""
 
 console = Console(soft_wrap=True, highlight=False)
 
@@ -56,12 +72,19 @@ class Round:
         runs: How many times pytest ran for it.
         seconds: How long that took, side by side or one after another.
         failures: What did not hold, each with what was said; empty if the claim holds.
+        not_here: Why nothing was proved on this machine; empty if it was put to the test.
     """
 
     claim: str
     runs: int = 0
     seconds: float = 0
     failures: list[str] = field(default_factory=list)
+    not_here: str = ""
+
+    @property
+    def verdict(self) -> str:
+        """Whether it holds, in a word or two."""
+        return "no" if self.failures else "not proved here" if self.not_here else "yes"
 
 
 @dataclass(frozen=True)
@@ -94,8 +117,10 @@ class Prover:
         begin = time.monotonic()
         yield found
         found.seconds = time.monotonic() - begin
-        verdict = "holds" if not found.failures else "DOES NOT HOLD"
+        verdict = {"yes": "holds", "no": "DOES NOT HOLD"}.get(found.verdict, found.verdict)
         console.print(f"{claim}: {verdict} ({found.seconds:.0f} s)", markup=False)
+        if found.not_here:
+            console.print(f"    {found.not_here}", markup=False)
 
     def in_turn(self, found: Round, *orders: Sequence[Path]) -> None:
         """Run notebooks in each of some orders, one run after another."""
@@ -113,11 +138,48 @@ class Prover:
     def checks(self, found: Round, notebooks: Sequence[Path]) -> None:
         """Run the tests of the checks of some notebooks' exercises; they note what was said."""
         stems = {path.stem.partition("-")[2].replace("-", "_") for path in notebooks}
-        tests = [f"tests/lab/checks/test_{stem}.py" for stem in sorted(stems)]
         shutil.rmtree(CHECKS, ignore_errors=True)
+        self._tests(found, *(f"tests/lab/checks/test_{stem}.py" for stem in sorted(stems)))
+
+    def slow(self, found: Round) -> None:
+        """Run the tests that are too slow for `make test`."""
+        self._tests(found, "tests", "-m", "slow")
+
+    def without_network(
+        self, found: Round, notebooks: Sequence[Path], client: docker.DockerClient
+    ) -> None:
+        """Carry the images to a second engine that has no way out, and run the notebooks there."""
+        file = archive.save(client, self.folder, progress=lambda *_: None)
+        try:
+            with own_engine(self.folder / "engine") as engine:
+                self._cut_off(found, notebooks, engine, file)
+        except NoEngineOfOneSOwnError as why:
+            found.not_here = str(why)
+
+    def _cut_off(self, found: Round, notebooks: Sequence[Path], engine: Engine, file: Path) -> None:
+        environment = {**os.environ, "DOCKER_HOST": engine.host}
+        lab = [*engine.inside, sys.executable, "-m", "lab.cli", "images"]
+        for command in (
+            [*engine.inside, sys.executable, "-c", NO_WAY_OUT],
+            [*lab, "load", str(file)],
+            [*lab, "prepare"],
+        ):
+            done = subprocess.run(
+                command, env=environment, capture_output=True, text=True, check=False
+            )
+            if done.returncode:
+                found.failures.append(f"{shlex.join(command)}\n{done.stderr}")
+                return
+        # What is made where nothing can be fetched was not in the file.
+        if " made in " in done.stdout:
+            found.failures.append(f"after loading, this was left to prepare:\n{done.stdout}")
+        with self._run(found, notebooks, engine) as run:
+            _look_at(found, run)
+
+    def _tests(self, found: Round, *arguments: str) -> None:
         found.runs += 1
         run = subprocess.run(
-            [sys.executable, "-m", "pytest", "-q", "--color=no", *tests],
+            [sys.executable, "-m", "pytest", "-q", "--color=no", *arguments],
             cwd=ROOT,
             capture_output=True,
             text=True,
@@ -127,7 +189,9 @@ class Prover:
             found.failures.append("\n".join(run.stdout.splitlines()[-SHOWN_LINES:]))
 
     @contextmanager
-    def _run(self, found: Round, notebooks: Sequence[Path]) -> Iterator[Run]:
+    def _run(
+        self, found: Round, notebooks: Sequence[Path], engine: Engine | None = None
+    ) -> Iterator[Run]:
         """Start pytest, which makes up a learner for itself, and end it in any case."""
         found.runs += 1
         clone = Path(tempfile.mkdtemp(dir=self.folder))
@@ -138,11 +202,14 @@ class Prover:
         names = [str(path.relative_to(ROOT)) for path in notebooks]
         # What is not to be proved is no reason to leave cells out.
         environment = {name: value for name, value in os.environ.items() if name != "ENGINE"}
+        inside: Sequence[str] = ()
+        if engine:
+            inside, environment["DOCKER_HOST"] = engine.inside, engine.host
         # Into a file: a pipe that nobody reads yet would stop the run when it is full.
         output = clone / "output"
         with output.open("wb") as file:
             process = subprocess.Popen(
-                [sys.executable, "-m", "pytest", "-q", "--color=no", *names],
+                [*inside, sys.executable, "-m", "pytest", "-q", "--color=no", *names],
                 cwd=clone,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -280,10 +347,15 @@ def _prove(only: str | None, seed: int, learners: int) -> bool:
                 prover.in_turn(found, random.Random(seed).sample(notebooks, len(notebooks)))  # noqa: S311
         with prover.round(f"{learners} learners at once on one engine") as found:
             prover.side_by_side(found, notebooks, learners)
+        with prover.round("all with no network at all, the images from a file") as found:
+            prover.without_network(found, notebooks, client)
         with prover.round(
             "each check fails untouched, fails on wrong answers, passes solved"
         ) as found:
             prover.checks(found, notebooks)
+        if only is None:
+            with prover.round("the tests that are too slow for each run") as found:
+                prover.slow(found)
         with prover.round("nothing that carries the course's labels is left") as found:
             found.failures += sorted(_labelled(client) - labelled)
         with prover.round("what the course did not make is as it was") as found:
@@ -314,8 +386,7 @@ def _report(rounds: Sequence[Round]) -> None:
         column.justify = "right"
     for round_ in rounds:
         runs = str(round_.runs) if round_.runs else ""
-        verdict = "no" if round_.failures else "yes"
-        table.add_row(round_.claim, runs, f"{round_.seconds:.0f}", verdict)
+        table.add_row(round_.claim, runs, f"{round_.seconds:.0f}", round_.verdict)
     console.print(table)
     rows = [json.loads(path.read_text()) for path in sorted(CHECKS.glob("*.json"))]
     said = Table("exercise", "state", "what its check said", title="the checks")

@@ -5,132 +5,43 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import tempfile
 import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-import docker
-import docker.errors
 import pytest
 import tenacity
+from own_engine import NO_FIREWALL, own_engine
 
 from lab import images
 from lab.base.packages import write_rootfs
 from lab.errors import DiskFullError, ImageMissingError, NameTakenError
 
+from .small_disk import small_disk
+
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    import docker
+    from own_engine import Engine
 
 eventually = tenacity.retry(
     stop=tenacity.stop_after_delay(20), wait=tenacity.wait_fixed(0.05), reraise=True
 )
-needs_root = "starts a Docker daemon of its own and mounts small disks: run the tests as root"
-
-
-# Holds a network of its own, with a loopback, until its standard input closes.
-own_network = """
-import fcntl, socket, struct, sys
-with socket.socket() as any_socket:
-    fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh", b"lo", 0x41))  # SIOCSIFFLAGS: up, running
-print("ready", flush=True)
-sys.stdin.read()
-"""
-
-
-@dataclass
-class Engine:
-    client: docker.DockerClient
-    socket: str
-    inside: list[str]  # runs a command in the engine's network
-
-
-@contextmanager
-def own_engine(folder: Path) -> Iterator[Engine]:
-    # Whatever these tests break, tag and fill is theirs: the machine's engine never sees it.
-    if os.geteuid() != 0:
-        pytest.fail(needs_root)
-    # A socket's path has 107 characters at most, and pytest's folders are long.
-    with (
-        tempfile.TemporaryDirectory(prefix="engine-") as short,
-        subprocess.Popen(
-            ["unshare", "--net", sys.executable, "-c", own_network],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-        ) as holder,
-    ):
-        assert holder.stdout
-        assert holder.stdout.readline() == b"ready\n"
-        inside = ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
-        command = [
-            *inside,
-            "dockerd",
-            f"--host=unix://{short}/docker.sock",
-            f"--data-root={folder}",
-            f"--exec-root={short}/exec",
-            f"--pidfile={short}/pid",
-            f"--containerd-namespace=test-{os.getpid()}",
-            f"--containerd-plugins-namespace=test-{os.getpid()}-plugins",
-            "--iptables=false",
-            "--ip-masq=false",
-            "--ip-forward=false",
-        ]
-        log = Path(short) / "log"
-        with log.open("wb") as stream:
-            daemon = subprocess.Popen(command, stdout=stream, stderr=stream)
-        try:
-            client = connect(f"{short}/docker.sock", log)
-            yield Engine(client, f"unix://{short}/docker.sock", inside)
-            client.close()
-        finally:
-            daemon.terminate()
-            daemon.wait(timeout=20)
-
-
-@eventually
-def connect(address: str, log: Path) -> docker.DockerClient:
-    # Knocking first: docker-py leaves a socket open when nobody is there.
-    try:
-        with socket.socket(socket.AF_UNIX) as knock:
-            knock.connect(address)
-    except OSError:
-        raise AssertionError(log.read_text()[-2000:]) from None
-    client = docker.DockerClient(f"unix://{address}", timeout=60)
-    client.ping()
-    return client
 
 
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
-    with own_engine(tmp_path_factory.mktemp("engine")) as engine:
+    with own_engine(tmp_path_factory.mktemp("engine"), NO_FIREWALL) as engine:
         yield engine
 
 
 @pytest.fixture(scope="module")
 def client(engine: Engine) -> docker.DockerClient:
     return engine.client
-
-
-@contextmanager
-def small_disk(folder: Path, size: str) -> Iterator[Path]:
-    if os.geteuid() != 0:
-        pytest.fail(needs_root)
-    folder.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(folder)], check=True)
-    try:
-        yield folder
-    finally:
-        unmount(folder)
-
-
-@eventually
-def unmount(folder: Path) -> None:
-    subprocess.run(["umount", "--recursive", str(folder)], check=True)
 
 
 def image_ids(client: docker.DockerClient, *, dangling: bool) -> set[str]:
@@ -198,7 +109,7 @@ def test_stopped_in_the_middle_it_leaves_nothing_and_can_be_repeated(
     before = image_ids(client, dangling=True)
     with subprocess.Popen(
         [sys.executable, "-c", script],
-        env={**os.environ, "DOCKER_HOST": engine.socket},
+        env={**os.environ, "DOCKER_HOST": engine.host},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -310,7 +221,7 @@ def test_a_name_that_somebody_else_has_is_left_alone(client: docker.DockerClient
 
 
 @contextmanager
-def registry(folder: Path, inside: list[str], port: int = 0) -> Iterator[str]:
+def registry(folder: Path, inside: Sequence[str], port: int = 0) -> Iterator[str]:
     program = shutil.which("docker-registry")
     if program is None:
         subprocess.run(["apt-get", "download", "docker-registry"], cwd=folder, check=True)
@@ -343,6 +254,7 @@ def _listening(log: Path) -> str:
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 def test_where_a_registry_is_reached_the_base_comes_from_its_images(
     engine: Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -401,6 +313,7 @@ def test_where_a_registry_is_reached_the_base_comes_from_its_images(
 
 
 @pytest.mark.engine
+@pytest.mark.slow
 def test_a_registry_that_somebody_else_runs_is_not_asked(engine: Engine, tmp_path: Path) -> None:
     client = engine.client
     # In the engine's own network, where the usual port is nobody's.
@@ -431,7 +344,7 @@ def _push(client: docker.DockerClient, repository: str) -> None:
 
 
 @contextmanager
-def silent_server(inside: list[str]) -> Iterator[str]:
+def silent_server(inside: Sequence[str]) -> Iterator[str]:
     script = (
         "import socket, sys; server = socket.create_server(('127.0.0.1', 0)); "
         "print(server.getsockname()[1], flush=True); sys.stdin.read()"
@@ -536,7 +449,7 @@ def test_a_full_disk_for_downloads_is_said_with_its_place_and_what_is_free(
 
 @pytest.mark.engine
 def test_a_full_disk_of_the_engine_is_said_and_left_as_it_was(tmp_path: Path) -> None:
-    with small_disk(tmp_path / "small", "30m") as small, own_engine(small) as engine:
+    with small_disk(tmp_path / "small", "30m") as small, own_engine(small, NO_FIREWALL) as engine:
         with pytest.raises(DiskFullError) as full:
             images.prepare(engine.client)
 

@@ -1,0 +1,142 @@
+"""A Docker daemon of one's own, in a network that has a loopback and no way out.
+
+Whatever is broken, tagged, filled or cut off in it, the machine's own engine never sees it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import docker
+import tenacity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+__all__ = ["NO_FIREWALL", "Engine", "NoEngineOfOneSOwnError", "own_engine"]
+
+# A machine without iptables will do, where networks need no walls.
+NO_FIREWALL = ("--iptables=false", "--ip-masq=false", "--ip-forward=false")
+START_SECONDS = 60
+STOP_SECONDS = 30
+
+# Holds a network of its own, with a loopback, until its standard input closes.
+_NETWORK = """
+import fcntl, socket, struct, sys
+with socket.socket() as any_socket:
+    fcntl.ioctl(any_socket, 0x8914, struct.pack("16sh", b"lo", 0x41))  # SIOCSIFFLAGS: up, running
+print("ready", flush=True)
+sys.stdin.read()
+"""
+
+
+class NoEngineOfOneSOwnError(Exception):
+    """Says why there can be no such daemon on this machine."""
+
+
+@dataclass(frozen=True)
+class Engine:
+    """The daemon while it runs.
+
+    Attributes:
+        client: A client of it.
+        host: Where it listens, as ``DOCKER_HOST`` names it.
+        inside: What, before a command, lets it run in the daemon's network.
+    """
+
+    client: docker.DockerClient
+    host: str
+    inside: Sequence[str]
+
+
+@contextmanager
+def own_engine(folder: Path, options: Sequence[str] = ()) -> Iterator[Engine]:
+    """Start a daemon, and end it in any case.
+
+    Args:
+        folder: Where it keeps its images and containers.
+        options: Further options of ``dockerd``, such as `NO_FIREWALL`.
+
+    Raises:
+        NoEngineOfOneSOwnError: It needs root, or a program that is missing, or did not start.
+    """
+    if os.geteuid() != 0:
+        raise NoEngineOfOneSOwnError("only root may start a second Docker daemon")
+    for program in ("dockerd", "nsenter", "unshare"):
+        if shutil.which(program) is None:
+            raise NoEngineOfOneSOwnError(f"there is no program {program}")
+    # A socket's path has 107 characters at most, and folders of tests are long.
+    with tempfile.TemporaryDirectory(prefix="engine-") as short, _network() as inside:
+        host = f"unix://{short}/docker.sock"
+        command = [
+            *inside,
+            "dockerd",
+            f"--host={host}",
+            f"--data-root={folder}",
+            f"--exec-root={short}/exec",
+            f"--pidfile={short}/pid",
+            f"--containerd-namespace=own-{os.getpid()}",
+            f"--containerd-plugins-namespace=own-{os.getpid()}-plugins",
+            *options,
+        ]
+        log = Path(short) / "log"
+        with log.open("wb") as stream:
+            daemon = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
+        try:
+            client = _connect(daemon, f"{short}/docker.sock", log)
+            yield Engine(client, host, inside)
+            client.close()
+        finally:
+            daemon.terminate()
+            try:
+                daemon.wait(timeout=STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                daemon.kill()
+                daemon.wait()
+
+
+@contextmanager
+def _network() -> Iterator[list[str]]:
+    with subprocess.Popen(
+        ["unshare", "--net", sys.executable, "-c", _NETWORK],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as holder:
+        assert holder.stdout  # noqa: S101  # a pipe, as ordered
+        assert holder.stderr  # noqa: S101
+        if holder.stdout.readline() != b"ready\n":
+            said = holder.stderr.read().decode(errors="replace").strip()
+            raise NoEngineOfOneSOwnError(f"there can be no network of its own here: {said}")
+        yield ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
+
+
+def _connect(daemon: subprocess.Popen[bytes], address: str, log: Path) -> docker.DockerClient:
+    listening = tenacity.Retrying(
+        retry=tenacity.retry_if_result(lambda listens: not listens and daemon.poll() is None),
+        wait=tenacity.wait_fixed(0.05),
+        stop=tenacity.stop_after_delay(START_SECONDS),
+        retry_error_callback=lambda _state: False,
+    )
+    if not listening(_listens, address):
+        said = log.read_text(errors="replace").splitlines()[-5:]
+        raise NoEngineOfOneSOwnError("\n".join(["a second Docker daemon did not start:", *said]))
+    client = docker.DockerClient(f"unix://{address}", timeout=60)
+    client.ping()
+    return client
+
+
+def _listens(address: str) -> bool:
+    # Before docker-py asks: it leaves a socket open when nobody is there.
+    with socket.socket(socket.AF_UNIX) as knock:
+        return knock.connect_ex(address) == 0
