@@ -65,15 +65,16 @@ class Course:
         )
 
     def interrupted(
-        self, when: Callable[[str], bool], *options: str, everybody: bool
+        self, when: Callable[[str], bool], *options: str
     ) -> subprocess.CompletedProcess[str]:
-        """Press Ctrl-C once pytest has said something; a terminal sends it to everybody."""
+        """Press Ctrl-C once pytest has said something."""
         with subprocess.Popen(
             [*PYTEST, "-v", *options],
             cwd=self.root,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            env={**os.environ, "PYTHONUNBUFFERED": "1"},
             start_new_session=True,
         ) as run:
             assert run.stdout is not None
@@ -81,7 +82,8 @@ class Course:
             for line in run.stdout:
                 said += line
                 if when(line):
-                    (os.killpg if everybody else os.kill)(run.pid, signal.SIGINT)
+                    # What a terminal does at Ctrl-C: everybody hears it.
+                    os.killpg(run.pid, signal.SIGINT)
                     break
             said += run.stdout.read()
             code = run.wait(timeout=60)

@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
@@ -17,23 +15,40 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 LEAVE = "network = lab.docker.networks.create(lab.name('left'))\nprint(network.name[-4:])"
-# Each test says when it ran, and in which worker.
+# Each test and cell says when it ran, and where.
 MODULE = """
 import json, os, time
 from pathlib import Path
 
 import pytest
 
-{mark}
+{before}
 
 @pytest.mark.parametrize("number", range(3))
 def test_it(number):
     begin = time.time()
-    time.sleep(0.3)
-    row = [Path(__file__).stem, os.environ["PYTEST_XDIST_WORKER"], begin, time.time()]
+    time.sleep(0.5)
+    row = [Path(__file__).stem, os.getpid(), begin, time.time()]
     with Path("spans").open("a") as spans:
         spans.write(json.dumps(row) + "\\n")
 """
+ALONE = "pytestmark = pytest.mark.alone"
+# Two that can only end if they run side by side.
+MEET = """
+@pytest.fixture(autouse=True)
+def met():
+    Path("met-" + Path(__file__).stem).touch()
+    deadline = time.time() + 120
+    while len(list(Path().glob("met-*"))) < 2:
+        assert time.time() < deadline
+        time.sleep(0.01)
+"""
+NOTE = """import json, os, time
+begin = time.time()
+time.sleep(0.5)
+with open("../spans", "a") as spans:
+    spans.write(json.dumps(["{name}", os.getpid(), begin, time.time()]) + "\\n")
+print(1)"""
 
 
 @pytest.fixture
@@ -69,15 +84,6 @@ def test_what_workers_found_is_told_and_judged_once(course: Course) -> None:
         assert done.stdout.count(said) == 1
     assert re.search(r"= 5 passed in [\d.]+s", closing_line(done.stdout))
     assert not (course.root / "_build").exists()
-
-
-def test_a_notebook_that_passes_beside_others_is_a_run_that_passes(course: Course) -> None:
-    count = ("x = x + 1 if 'x' in dir() else 1\nprint(x)",)
-    for name in ("01-one", "02-two"):
-        course.write(name, *((*count, f"{number}\n") for number in range(1, 6)))
-    done = course.pytest(*WORKERS, **NO_ENGINE)
-    assert done.returncode == 0, done.stdout
-    assert "10 cells: 10 compared, 0 without output (0%), 0 ignored" in done.stdout
 
 
 def test_a_missing_engine_ends_the_run_at_once_and_is_told_once(course: Course) -> None:
@@ -127,10 +133,7 @@ def test_each_worker_has_a_learner_and_what_they_count_is_stored_once(course: Co
 
 
 @pytest.mark.engine
-@pytest.mark.parametrize("everybody", [True, False], ids=["terminal", "kill"])
-def test_a_run_that_is_stopped_by_ctrl_c_leaves_nothing_behind(
-    course: Course, *, everybody: bool
-) -> None:
+def test_a_run_that_is_stopped_by_ctrl_c_leaves_nothing_behind(course: Course) -> None:
     course.write(
         "01-stopped",
         (OPEN, OPENED),
@@ -139,11 +142,7 @@ def test_a_run_that_is_stopped_by_ctrl_c_leaves_nothing_behind(
         ("import time\ntime.sleep(100)", None),
     )
     course.write("02-other", ("import time\ntime.sleep(100)", None))
-    done = course.interrupted(
-        lambda line: "01-stopped.ipynb::Cell 2" in line and "FAILED" in line,
-        *WORKERS,
-        everybody=everybody,
-    )
+    done = course.interrupted(lambda line: "FAILED chapters/01-stopped" in line, *WORKERS)
     assert done.returncode == pytest.ExitCode.INTERRUPTED
     assert "INTERNALERROR" not in done.stdout
     assert re.search(r"= 1 failed, 2 passed in [\d.]+s", closing_line(done.stdout))
@@ -169,49 +168,38 @@ def test_what_a_worker_that_dies_has_made_is_removed(course: Course) -> None:
     assert not left(learner[0])
 
 
-def spans(course: Course) -> dict[str, tuple[str, float, float]]:
-    """Tell of each module its worker, its begin and its end."""
-    found: dict[str, tuple[str, float, float]] = {}
+def spans(course: Course) -> dict[str, tuple[float, float]]:
+    """Tell of each file when it began and when it ended."""
+    found: dict[str, tuple[int, float, float]] = {}
     for line in (course.root / "spans").read_text().splitlines():
-        name, worker, begin, end = json.loads(line)
-        before = found.get(name, (worker, begin, end))
-        assert before[0] == worker, f"{name} was split"
-        found[name] = (worker, min(begin, before[1]), max(end, before[2]))
-    return found
+        name, process, begin, end = json.loads(line)
+        before = found.get(name, (process, begin, end))
+        assert before[0] == process, f"{name} was split"
+        found[name] = (process, min(begin, before[1]), max(end, before[2]))
+    return {name: (begin, end) for name, (_, begin, end) in found.items()}
 
 
 def test_a_file_that_runs_alone_is_beside_none(course: Course) -> None:
-    mark = "pytestmark = pytest.mark.alone"
-    for name, its in {"b": mark, "c": mark, "d": "", "e": "", "f": ""}.items():
-        (course.root / "tests" / f"test_{name}.py").write_text(MODULE.format(mark=its))
+    for name in ("01-with", "02-alone", "03-alone"):
+        said = (NOTE.replace("{name}", name), "1\n")
+        course.write(name, said, said, said)
+    course.tag("02-alone", 2, "alone")
+    course.tag("03-alone", 1, "alone")
+    modules = {
+        "test_a_alone": ALONE,
+        "test_b_alone": ALONE,
+        "test_c_with": MEET,
+        "test_d_with": MEET,
+    }
+    for name, before in modules.items():
+        (course.root / "tests" / f"{name}.py").write_text(MODULE.format(before=before))
     done = course.pytest(*WORKERS, **NO_ENGINE)
     assert done.returncode == 0, done.stdout
     found = spans(course)
-    assert len(found) == 5
-    for name in ("test_b", "test_c"):
-        _, begin, end = found.pop(name)
-        assert all(end <= other[1] or other[2] <= begin for other in found.values())
-    # The others do run side by side.
-    assert len({worker for worker, _, _ in found.values()}) == 2
-    (_, _, first), *_, (_, last, _) = sorted(found.values(), key=lambda span: span[1])
-    assert time.time() > last
-    assert min(span[1] for span in found.values()) < first
-
-
-def test_a_notebook_runs_alone_if_one_of_its_cells_says_so(course: Course) -> None:
-    note = (
-        "import json, time\nrow = ['{name}', '', time.time(), time.time()]\n"
-        "with open('../spans', 'a') as spans:\n    spans.write(json.dumps(row) + '\\n')"
-    )
-    pause = ("import time\ntime.sleep(0.5)\nprint(1)", "1\n")
-    for name in ("01-one", "02-alone", "03-alone"):
-        cell = (note.replace("{name}", name), None)
-        course.write(name, cell, pause, pause, pause, cell)
-    course.tag("02-alone", 2, "alone")
-    course.tag("03-alone", 4, "alone")
-    done = course.pytest(*WORKERS, **NO_ENGINE)
-    assert done.returncode == 1, "two of five cells show nothing"
-    found = sorted(spans(course).items(), key=lambda named: named[1][1])
-    assert [name for name, _ in found][2] == "01-one"
-    for (_, (_, _, end)), (_, (_, begin, _)) in pairwise(found):
-        assert end <= begin
+    # Notebooks first, and what runs alone where nobody has to wait for it.
+    order = sorted(found, key=lambda name: found[name][0])
+    assert [name[3:] for name in order[:2]] == ["alone", "alone"]
+    assert [name[7:] for name in order[-2:]] == ["alone", "alone"]
+    for name in (*order[:2], *order[-2:]):
+        begin, end = found.pop(name)
+        assert all(end <= other[0] or other[1] <= begin for other in found.values()), name
