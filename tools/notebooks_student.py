@@ -101,7 +101,7 @@ def learner_copy(notebook: NotebookNode, page: str, pages: Pages) -> NotebookNod
 
     A chapter keeps its outputs, without the numbers of a run; of a widget, which JupyterLab can't
     show before its cell has run, it keeps the text. An exercise loses its solutions, with the
-    prose between their marks, and every output; one empty cell stands in the place of each solution.
+    prose between their marks, and every output; one empty cell stands in the place of each.
 
     Args:
         notebook: The notebook as it is stored.
