@@ -16,6 +16,7 @@ from facts.measured import (
 )
 from facts.records import (
     DUTIES,
+    ApiModel,
     Claim,
     Fact,
     Facts,
@@ -30,6 +31,7 @@ from facts.records import (
 
 __all__ = [
     "DUTIES",
+    "ApiModel",
     "Chapter",
     "Claim",
     "Fact",

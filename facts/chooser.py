@@ -8,7 +8,7 @@ import itertools
 from collections.abc import Iterator, Mapping
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import Field, ValidationError
@@ -202,9 +202,7 @@ class Chooser(Record):
                 if option not in facts.options.rows:
                     yield f"{rule.id}: unknown option {option!r}"
             for fact in rule.facts:
-                table, _, key = fact.partition(".")
-                rows: Any = getattr(facts, table, None)
-                if rows is None or key not in rows.rows:
+                if not facts.find(fact):
                     yield f"{rule.id}: unknown fact {fact!r}"
 
     def _unknown(self, name: str, when: _When) -> Iterator[str]:

@@ -14,6 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 __all__ = [
     "DUTIES",
+    "ApiModel",
     "Claim",
     "Fact",
     "Facts",
@@ -149,6 +150,26 @@ class Option(Sourced):
     in_2019: bool
 
 
+class ApiModel(Record):
+    """A part of AWS's API models that proves some facts; a test looks it up in botocore.
+
+    Attributes:
+        service: The service, as botocore calls it.
+        operations: Operations that it has.
+        shape: A shape of it.
+        values: All values of that shape, if it is an enumeration; else members that it has.
+        says: Words that the shape's documentation has.
+        proves: The facts, as ``table.id``.
+    """
+
+    service: _Words
+    operations: tuple[str, ...] = ()
+    shape: str = ""
+    values: tuple[str, ...] = ()
+    says: tuple[str, ...] = ()
+    proves: Annotated[tuple[str, ...], Field(min_length=1)]
+
+
 class Price(Sourced):
     """One list price.
 
@@ -230,6 +251,18 @@ class Facts(Record):
     services: Table[Fact]
     prices: Table[Price]
     versions: Table[Version]
+    models: Table[ApiModel]
+
+    def find(self, name: str) -> Record | None:
+        """Find a record by its table and id; ``None`` if there is none.
+
+        Example:
+            >>> load_facts().find("claims.T27").slide
+            'Fargate'
+        """
+        table, _, key = name.partition(".")
+        found: Record | None = getattr(self, table).rows.get(key) if table in FACTS else None
+        return found
 
     def faults(self) -> list[str]:
         """List what does not fit together: unknown sources, dates after the table's own."""
@@ -256,11 +289,16 @@ class Facts(Record):
             unknown = [duty for duty in row.aws_does if duty not in DUTIES]
             if unknown:
                 found.append(f"unknown duty {', '.join(unknown)}: one of {', '.join(DUTIES)}")
+        if isinstance(row, ApiModel):
+            found += [f"unknown fact {name}" for name in row.proves if not self.find(name)]
         if isinstance(row, Version):
             days = [row.upstream, row.on_eks, row.standard_until, row.extended_until]
             if days != sorted(days):
                 found.append("its days are out of order")
         return found
+
+
+FACTS = frozenset(Facts.model_fields)
 
 
 @cache
