@@ -16,11 +16,14 @@ from facts.measured import (
 )
 from facts.records import (
     DUTIES,
+    ApiCount,
     ApiModel,
+    Call,
     Claim,
     Fact,
     Facts,
     FactsError,
+    Inputs,
     Option,
     Price,
     Source,
@@ -31,12 +34,15 @@ from facts.records import (
 
 __all__ = [
     "DUTIES",
+    "ApiCount",
     "ApiModel",
+    "Call",
     "Chapter",
     "Claim",
     "Fact",
     "Facts",
     "FactsError",
+    "Inputs",
     "Measured",
     "NotebookRecord",
     "Option",

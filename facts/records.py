@@ -14,11 +14,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 __all__ = [
     "DUTIES",
+    "ApiCount",
     "ApiModel",
+    "Call",
     "Claim",
     "Fact",
     "Facts",
     "FactsError",
+    "Inputs",
     "Option",
     "Price",
     "Record",
@@ -170,6 +173,57 @@ class ApiModel(Record):
     proves: Annotated[tuple[str, ...], Field(min_length=1)]
 
 
+class ApiCount(Sourced):
+    """How much an API lets its user set; a test counts it again.
+
+    Attributes:
+        service: The service whose users set it.
+        api: What was counted.
+        counted_in: The package whose models were counted, as ``name==version``.
+        parts: What the API has most of: its operations or its kinds.
+        things: What these are called.
+        fields: The fields of a request that its user may fill in, through structures, lists and
+            maps, cut where a structure holds itself.
+    """
+
+    service: Literal["EB", "ECS", "EKS"]
+    api: _Words
+    counted_in: _Words
+    parts: Annotated[int, Field(gt=0)]
+    things: Literal["operations", "kinds"]
+    fields: Annotated[int, Field(gt=0)]
+
+
+class Call(Record):
+    """One request and what has to be filled in.
+
+    Attributes:
+        call: The service and its operation, as botocore calls them; or ``kubernetes`` and a model
+            of its client.
+        inputs: Each field with why it is needed; ``required`` if the API model requires it.
+    """
+
+    call: Annotated[str, Field(pattern=r"^[a-z0-9]+\.\w+$")]
+    inputs: dict[str, _Words]
+
+
+class Inputs(Sourced):
+    """What one option needs until the course's application answers.
+
+    Attributes:
+        calls: The requests in their order.
+        left_out: Why it could not be counted, if it was not.
+    """
+
+    calls: tuple[Call, ...] = ()
+    left_out: str = ""
+
+    @property
+    def count(self) -> int:
+        """Number of the fields that have to be filled in."""
+        return sum(len(call.inputs) for call in self.calls)
+
+
 class Price(Sourced):
     """One list price.
 
@@ -252,6 +306,8 @@ class Facts(Record):
     prices: Table[Price]
     versions: Table[Version]
     models: Table[ApiModel]
+    inputs: Table[Inputs]
+    counts: Table[ApiCount]
 
     def find(self, name: str) -> Record | None:
         """Find a record by its table and id; ``None`` if there is none.
@@ -289,6 +345,8 @@ class Facts(Record):
             unknown = [duty for duty in row.aws_does if duty not in DUTIES]
             if unknown:
                 found.append(f"unknown duty {', '.join(unknown)}: one of {', '.join(DUTIES)}")
+        if isinstance(row, Inputs) and bool(row.calls) == bool(row.left_out):
+            found.append("give it either calls or 'left_out'")
         if isinstance(row, ApiModel):
             found += [f"unknown fact {name}" for name in row.proves if not self.find(name)]
         if isinstance(row, Version):
