@@ -6,7 +6,11 @@ Example:
     ['created', 'running', 'exited (0)']
 """
 
+from widgets.comparison_chart import ComparisonChart
 from widgets.life_cycle import LifeCycle
 from widgets.self_check import SelfCheck
 
-__all__ = ["LifeCycle", "SelfCheck"]
+__all__ = ["CHARTS", "ComparisonChart", "LifeCycle", "SelfCheck"]
+
+CHARTS = (ComparisonChart,)
+"""Every chart; `tools/notebooks.py draw` draws their first paints."""
