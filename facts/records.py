@@ -7,10 +7,10 @@ of which day it is and after how many days it should be looked at again.
 import datetime as dt
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 __all__ = [
     "DUTIES",
@@ -218,6 +218,12 @@ class Inputs(Sourced):
     calls: tuple[Call, ...] = ()
     left_out: str = ""
 
+    @model_validator(mode="after")
+    def _is_counted_or_says_why_not(self) -> Self:
+        if bool(self.calls) == bool(self.left_out):
+            raise ValueError("give it either calls or 'left_out'")
+        return self
+
     @property
     def count(self) -> int:
         """Number of the fields that have to be filled in."""
@@ -345,8 +351,6 @@ class Facts(Record):
             unknown = [duty for duty in row.aws_does if duty not in DUTIES]
             if unknown:
                 found.append(f"unknown duty {', '.join(unknown)}: one of {', '.join(DUTIES)}")
-        if isinstance(row, Inputs) and bool(row.calls) == bool(row.left_out):
-            found.append("give it either calls or 'left_out'")
         if isinstance(row, ApiModel):
             found += [f"unknown fact {name}" for name in row.proves if not self.find(name)]
         if isinstance(row, Version):

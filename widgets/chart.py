@@ -33,7 +33,7 @@ COLOURS = {
 """The colours that a chart may use. `static/chart.css` has one for each and each mode, and the page
 puts those in their place; JupyterLab shows these."""
 
-NONE = "–"
+NONE = "\N{EN DASH}"
 """What a table's cell has where there is nothing to count."""
 
 MIME = "application/vnd.plotly.v1+json"
@@ -41,6 +41,7 @@ _CONFIG = {"displayModeBar": False, "doubleClick": False, "showTips": False}
 _SVG = "http://www.w3.org/2000/svg"
 _KEPT_STYLES = ("stroke-width", "stroke-dasharray", "font-size", "font-weight")
 _KEPT_ATTRIBUTES = ("d", "x", "y", "dx", "dy", "width", "height", "transform", "text-anchor")
+_USUAL = {("font-size", "13px"), ("stroke-width", "0px"), ("font-weight", "400")}
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _CIRCLE = re.compile(r"M([\d.]+),0A\1,\1 0 1,1 0,-\1A\1,\1 0 0,1 \1,0Z")
 _RGB = re.compile(r"rgb\((\d+), (\d+), (\d+)\)")
@@ -114,6 +115,7 @@ class Chart:
         summary: What the numbers say, computed from them.
         tables: The numbers; the first stands beside the picture, the others unfold. Its last
             column says where the numbers come from.
+        more: What the fold over the other tables says.
         notes: Sentences below the picture, on how to read it.
     """
 
@@ -126,12 +128,14 @@ class Chart:
         alt: str,
         summary: str,
         tables: tuple[Table, ...],
+        more: str = "All numbers",
         notes: tuple[str, ...] = (),
     ) -> None:
         self.figure = figure
         self.alt = alt
         self.summary = summary
         self.tables = tables
+        self.more = more
         self.notes = notes
 
     @property
@@ -168,16 +172,22 @@ class Chart:
         for name, *cells in first.rows:
             told = zip(first.head[1:-1], cells, strict=False)
             rows.append(
-                f"{name}: {', '.join(f'{head} {cell}' for head, cell in told if cell != NONE)}"
+                f"{name}. {'; '.join(f'{head}: {cell}' for head, cell in told if cell != NONE)}"
             )
         return "\n".join([self.summary, *rows])
 
-    def _repr_mimebundle_(self, **_: object) -> dict[str, object]:
-        size = {name: self.spec["layout"][name] for name in ("width", "height")}  # type: ignore[index]
+    @classmethod
+    def stem(cls) -> str:
+        """Name the ES module and the stylesheet: all charts share them."""
+        return "chart"
+
+    def _repr_mimebundle_(self, **_: object) -> tuple[dict[str, object], dict[str, object]]:
+        size = {name: self.figure.layout[name] for name in ("width", "height")}
         markup = render(
-            "chart",
+            self.stem(),
             {
                 "alt": self.alt,
+                "more": self.more,
                 "notes": self.notes,
                 "summary": self.summary,
                 "svg": self.svg(),
@@ -186,8 +196,8 @@ class Chart:
             },
         )
         colours = {value: f"--chart-{name}" for name, value in COLOURS.items()}
-        html = page_form("chart", markup, {"spec": self.spec, "colours": colours})
-        return {"text/plain": repr(self), "text/html": html, MIME: self.spec}
+        html = page_form(self.stem(), markup, {"spec": self.spec, "colours": colours})
+        return {"text/plain": repr(self), "text/html": html, MIME: self.spec}, {}
 
 
 def normalise(svg: str) -> str:
@@ -207,17 +217,33 @@ def normalise(svg: str) -> str:
 
 
 def _keep(element: ET.Element, into: ET.Element) -> None:
-    tag = element.tag.removeprefix(f"{{{_SVG}}}")
     parts = [part.partition(":") for part in element.get("style", "").split(";")]
     styles = {name.strip(): value.strip() for name, _, value in parts}
+    tag = element.tag.removeprefix(f"{{{_SVG}}}")
     if tag == "defs" or "none" in (styles.get("display"), styles.get("pointer-events")):
         return
-    attributes = {
-        name: _NUMBER.sub(
-            lambda found: f"{float(found[0]):.1f}".removesuffix(".0"), element.attrib[name]
-        )
+    made = ET.Element(tag, _attributes(element, styles))
+    made.text = element.text
+    for child in element:
+        _keep(child, made)
+        if len(made) and child.tail:
+            made[-1].tail = child.tail
+    if circle := _CIRCLE.match(made.get("d", "")):
+        del made.attrib["d"]
+        made.tag, made.attrib = "circle", {"r": circle[1], **made.attrib}
+    if tag in {"path", "rect"} and not ("class" in made.attrib and made.get("d") != "M0,0"):
+        return
+    if tag == "g" and not (len(made) and made.attrib):
+        into.extend(made)  # a group that says nothing: its children stand for themselves
+        return
+    into.append(made)
+
+
+def _attributes(element: ET.Element, styles: dict[str, str]) -> dict[str, str]:
+    kept = {
+        name: _NUMBER.sub(_round, element.attrib[name])
         for name in _KEPT_ATTRIBUTES
-        if name in element.attrib
+        if name in element.attrib and (name, element.attrib[name]) != ("text-anchor", "start")
     }
     classes = [
         f"{name}-{_colour(styles[name])}"
@@ -225,45 +251,24 @@ def _keep(element: ET.Element, into: ET.Element) -> None:
         if name in styles and not _has_no_effect(name, styles)
     ]
     if classes:
-        attributes["class"] = " ".join(classes)
-        attributes |= {
+        kept["class"] = " ".join(classes)
+    if classes or element.tag.endswith("tspan"):
+        kept |= {
             name: styles[name].replace("px", "").replace(", ", " ")
             for name in _KEPT_STYLES
-            if name in styles and not _is_usual(name, styles[name])
+            if name in styles and (name, styles[name]) not in _USUAL
         }
-    elif "font-weight" in styles:
-        attributes["font-weight"] = styles["font-weight"]
-    made = ET.Element(tag, attributes)
-    made.text = element.text
-    for child in element:
-        _keep(child, made)
-        if len(made) and child.tail:
-            made[-1].tail = child.tail
-    if attributes.get("text-anchor") == "start":
-        del attributes["text-anchor"]
-    circle = _CIRCLE.match(attributes.get("d", ""))
-    if circle:
-        made.tag = "circle"
-        made.attrib = {"r": circle[1], **{k: v for k, v in attributes.items() if k != "d"}}
-    if tag == "g":
-        if not len(made):
-            return
-        if not attributes:  # a group that says nothing: its children stand for themselves
-            into.extend(made)
-            return
-    if tag == "path" and (attributes.get("d", "M0,0") == "M0,0" or not classes):
-        return
-    into.append(made)
+    return kept
+
+
+def _round(number: re.Match[str]) -> str:
+    return f"{float(number[0]):.1f}".removesuffix(".0")
 
 
 def _has_no_effect(name: str, styles: dict[str, str]) -> bool:
     see_through = styles.get(f"{name}-opacity") == "0" or styles[name].startswith("rgba(0, 0, 0, 0")
     unseen = name == "stroke" and styles.get("stroke-width") == "0px"
     return see_through or unseen
-
-
-def _is_usual(name: str, value: str) -> bool:
-    return (name, value) in {("font-size", "13px"), ("stroke-width", "0px"), ("font-weight", "400")}
 
 
 def _colour(value: str) -> str:

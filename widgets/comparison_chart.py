@@ -158,6 +158,7 @@ class ComparisonChart(Chart):
             alt=_alt(axes),
             summary=_summary(facts, axes),
             tables=(_numbers(facts, axes), *_counted(facts)),
+            more="How it was counted, call by call, and the sources",
             notes=_notes(facts),
         )
 
@@ -228,10 +229,9 @@ def _talk(figure: go.Figure, height: int) -> None:
     )
     figure.add_scatter(
         x=[0, 1, 2],
-        y=[0, 0, 0],
+        y=[-0.62, -0.62, -0.62],
         mode="text",
         text=list(TALK),
-        textposition="bottom center",
         textfont={"color": COLOURS["muted"], "size": 12},
         hoverinfo="skip",
         cliponaxis=False,
@@ -242,16 +242,16 @@ def _panel(
     figure: go.Figure, facts: Facts, axis: Quality, number: int, domain: list[float]
 ) -> None:
     most = max(mark.count for mark in axis.marks)
-    scale = {
+    scales: dict[str, dict[str, object]] = {
         "simplicity": {"range": [most * 1.12, -most * 0.06], "tickvals": [0, 10, 20, 30, 40]},
         "convenience": {"range": [0, len(DUTIES) * 1.06], "tickvals": [0, 5, len(DUTIES)]},
         "flexibility": {
             "type": "log",
-            "range": [2, 4.45],
+            "range": [2, 4.75],
             "tickvals": [100, 1000, 10000],
             "ticktext": ["100", "1,000", "10,000"],
         },
-    }[axis.name]
+    }
     figure.update_layout(
         {
             f"xaxis{number}": {
@@ -264,7 +264,7 @@ def _panel(
                 "ticklen": 4,
                 "ticks": "outside",
                 "zeroline": False,
-                **scale,
+                **scales[axis.name],
             },
             f"yaxis{number}": {
                 "anchor": f"x{number}",
@@ -367,8 +367,8 @@ def _spread(axis: Quality) -> str:
     bests = sorted(axis.best(name).count for name in SERVICES)
     apart = "more" if high - low > bests[-1] - bests[0] else "no more"
     return (
-        f"The options of one service differ {apart} than the services do: {widest} asks for {low} to "
-        f"{high} fields, the best options of all three for {bests[0]} to {bests[-1]}."
+        f"The options of one service differ {apart} than the services do: {widest} asks for "
+        f"{low} to {high} fields, the best options of all three for {bests[0]} to {bests[-1]}."
     )
 
 
@@ -379,7 +379,9 @@ def _and(words: Iterable[str]) -> str:
 
 def _alt(axes: tuple[Quality, ...]) -> str:
     parts = [
-        "Four rows of marks. First the talk's drawing of 2019: EB simple, ECS convenient, EKS flexible."
+        "Four rows of marks. First the talk's drawing of 2019: "
+        + "; ".join(f"{service} for {name}" for name, service in TALK.items())
+        + "."
     ]
     for axis in axes:
         rows = "; ".join(
@@ -399,15 +401,22 @@ def _notes(facts: Facts) -> tuple[str, ...]:
     ecs, eks = facts.counts.rows["ecs"], facts.counts.rows["eks"]
     more = "more" if ecs.fields > eks.fields else "fewer"
     return (
-        "Further right is more of the quality. A filled mark is a service's best option, an empty "
-        "one each other option; in the last rows a mark is an API, on a scale whose steps are "
-        "ten times as much.",
+        (
+            "Further right is more of the quality. A filled mark is a service's best option, an "
+            "empty one each other option. In the last rows a mark is an API, on a scale whose "
+            "steps are ten times as much."
+        ),
         "The first row is the talk's opinion: it was drawn, not measured.",
-        f"Counting is not judging. By the AWS APIs alone ECS would have {more} to set "
-        f"({ecs.fields:,} fields) than EKS ({eks.fields:,}): what EKS's users set is in the "
-        "Kubernetes API. And one field can be worth more than a hundred others.",
-        "The fields to fill in are the least that API models and guides ask for. No request was "
-        "sent to AWS. Given are: the image in a registry, IAM roles, and a new account's network.",
+        (
+            f"Counting is not judging. By the AWS APIs alone ECS would have {more} to set "
+            f"({ecs.fields:,} fields) than EKS ({eks.fields:,}): what EKS's users set is in the "
+            "Kubernetes API. And one field can be worth more than a hundred others."
+        ),
+        (
+            "The fields to fill in are the least that API models and guides ask for. No request "
+            "was sent to AWS. Given are the image in a registry, the IAM roles, and a new "
+            "account's network."
+        ),
     )
 
 
@@ -434,7 +443,7 @@ def _numbers(facts: Facts, axes: tuple[Quality, ...]) -> Table:
             if mark.service == service
         ]
     return Table(
-        "The numbers, and the numbers of their sources",
+        "The numbers; the sources are listed by number below",
         (
             "option or API",
             "fields to fill in",
@@ -447,7 +456,7 @@ def _numbers(facts: Facts, axes: tuple[Quality, ...]) -> Table:
 
 
 def _named(facts: Facts, *records: Sourced) -> str:
-    """The records' sources by their numbers in the table of the sources; marks what is second-hand."""
+    """The records' sources by their numbers in the table; marks what is second-hand."""
     numbers = _numbered(facts)
     used = sorted({numbers[name] for record in records for name in record.sources})
     second = any(record.confidence == "second-hand" for record in records)

@@ -195,5 +195,5 @@ def test_the_inputs_make_objects_that_the_kubernetes_client_accepts(row: str) ->
         for path in lacking:
             rest = [other for other in call.inputs if other != path]
             if any(other.startswith(path.rpartition(".")[0] + ".") for other in rest):
-                with pytest.raises(ValueError, match="Field required|must not be"):
+                with pytest.raises(ValueError, match="Field required"):
                     build(name, nested(rest))

@@ -26,7 +26,12 @@ function inMode(spec, colours, root) {
   );
 }
 
-const plain = (text) => text.replace(/<br>/g, " ").replace(/<[^>]+>/g, "");
+const plain = (text) =>
+  text
+    .replace("</b><br>", ": ")
+    .replace("<br>Source", ". Source")
+    .replace(/<br>/g, " ")
+    .replace(/<[^>]+>/g, "");
 
 function render({ model, el }) {
   const root = el.querySelector(".chart");
