@@ -346,11 +346,7 @@ def _summary(facts: Facts, axes: tuple[Quality, ...]) -> str:
     as_drawn = [axis.name for axis in axes if axis.leaders() == [TALK[axis.name]]]
     day = max(facts.inputs.as_of, facts.options.as_of, facts.counts.as_of)
     held = _and(f"{name} ({TALK[name]})" for name in as_drawn)
-    moved = _and(
-        f"in {axis.name} {_and(axis.leaders())} comes first, not {TALK[axis.name]}"
-        for axis in axes
-        if axis.name not in as_drawn
-    )
+    moved = _and(_first(axis, TALK[axis.name]) for axis in axes if axis.name not in as_drawn)
     if not moved:
         told = f"the talk's drawing still holds in {held}"
     elif not held:
@@ -358,6 +354,14 @@ def _summary(facts: Facts, axes: tuple[Quality, ...]) -> str:
     else:
         told = f"the talk's drawing still holds in {held}, and no more in the rest: {moved}"
     return f"Counted as of {day}, {told}. {_spread(axes[0])}"
+
+
+def _first(axis: Quality, drawn: str) -> str:
+    others = [name for name in axis.leaders() if name != drawn]
+    if drawn in axis.leaders():
+        return f"in {axis.name} {drawn} shares the first place with {_and(others)}"
+    comes = "come" if len(others) > 1 else "comes"
+    return f"in {axis.name} {_and(others)} {comes} first, not {drawn}"
 
 
 def _spread(axis: Quality) -> str:
