@@ -121,7 +121,7 @@ class Chart:
 
     name: ClassVar[str]
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  # all but the first are named
         self,
         figure: go.Figure,
         *,
