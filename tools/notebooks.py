@@ -1,4 +1,4 @@
-"""The one program that writes notebooks: runs them, checks them, copies them, measures them."""
+"""The one program that writes notebooks: runs, checks, copies and measures them, draws charts."""
 
 from __future__ import annotations
 
@@ -16,6 +16,8 @@ from notebooks_student import give_copies
 from rich.console import Console
 
 from lab import LabError
+from widgets import CHARTS
+from widgets.chart import DRAWN
 
 INTERRUPTED = 130
 
@@ -101,6 +103,16 @@ def measure(
         _fail(str(error))
     console.print(f"facts/measured.yaml: {', '.join(renewed)}")
     console.print(f"Tables that changed: {', '.join(changed) or 'none'}")
+
+
+@app.command()
+def draw(into: Annotated[Path, typer.Option(hidden=True)] = DRAWN) -> None:
+    """Draw the first paint of each chart that has changed; needs Chromium."""
+    # Here because importing Plotly takes as long as all other commands together.
+    from notebooks_draw import draw as draw_charts  # noqa: PLC0415
+
+    for name, done in draw_charts((make() for make in CHARTS), into).items():
+        console.print(f"{name}: {done}", markup=False)
 
 
 def _chosen(root: Path, only: str | None) -> list[Path]:

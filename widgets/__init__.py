@@ -6,8 +6,12 @@ Example:
     ['created', 'running', 'exited (0)']
 """
 
+from widgets.comparison_chart import ComparisonChart
 from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
 from widgets.self_check import SelfCheck
 
-__all__ = ["ImageLayers", "LifeCycle", "SelfCheck"]
+__all__ = ["CHARTS", "ComparisonChart", "ImageLayers", "LifeCycle", "SelfCheck"]
+
+CHARTS = (ComparisonChart,)
+"""Every chart; `tools/notebooks.py draw` draws their first paints."""

@@ -1,6 +1,7 @@
 """What every widget of the course shares: one markup for the page, JupyterLab and plain text."""
 
 import json
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -10,16 +11,12 @@ import jinja2
 import traitlets
 from markupsafe import Markup, escape
 
-__all__ = ["STATIC", "CourseWidget"]
+__all__ = ["STATIC", "CourseWidget", "page_form", "render"]
 
 STATIC = Path(__file__).parent / "static"
-_WRAPPER = (
-    # JupyterLab shows this line where no kernel has run the cell, without our stylesheet; the page,
-    # which has the stylesheet, does not show it.
-    '<div class="course-widget" data-anywidget="{name}">\n<p class="asleep">'
-    "In JupyterLab, run this cell: the picture comes alive then.</p>\n{markup}\n"
-    '<script type="application/json">{state}</script>\n</div>'
-)
+# JupyterLab shows this line where no kernel has run the cell, without our stylesheet; the page,
+# which has the stylesheet, does not show it.
+_ASLEEP = '<p class="asleep">In JupyterLab, run this cell: the picture comes alive then.</p>\n'
 
 
 class CourseWidget(anywidget.AnyWidget):
@@ -67,7 +64,7 @@ class CourseWidget(anywidget.AnyWidget):
         raise NotImplementedError
 
     def _render(self) -> str:
-        return _templates().get_template(f"{self.stem()}.html.j2").render(self._context())
+        return render(self.stem(), self._context())
 
     def __repr__(self) -> str:
         return self._text()
@@ -79,10 +76,29 @@ class CourseWidget(anywidget.AnyWidget):
         # The page shows the widget as it is now, whatever was set since it was made.
         self.markup = self._render()
         state = {name: getattr(self, name) for name in self.trait_names(page=True)}
-        # "<" would let a text in the state end the script element.
-        block = json.dumps(state, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
-        html = _WRAPPER.format(name=self.stem(), markup=self.markup, state=block)
+        html = page_form(self.stem(), _ASLEEP + self.markup, state)
         return {**data, "text/plain": repr(self), "text/html": html}, metadata
+
+
+def page_form(stem: str, markup: str, state: Mapping[str, object]) -> str:
+    """Wrap the first paint so that the page's host finds it, and its ES module's state.
+
+    Args:
+        stem: The ES module and the stylesheet are `static/<stem>.js` and `static/<stem>.css`.
+        markup: The first paint.
+        state: What the ES module gets on the static page.
+    """
+    # "<" would let a text in the state end the script element.
+    block = json.dumps(state, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
+    return (
+        f'<div class="course-widget" data-anywidget="{stem}">\n{markup}\n'
+        f'<script type="application/json">{block}</script>\n</div>'
+    )
+
+
+def render(stem: str, context: Mapping[str, object]) -> str:
+    """Fill the template of a stem, `templates/<stem>.html.j2`."""
+    return _templates().get_template(f"{stem}.html.j2").render(context)
 
 
 @cache

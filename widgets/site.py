@@ -11,6 +11,7 @@ from typing import Any, cast
 from urllib.parse import quote, urlsplit
 
 from docutils import nodes
+from plotly.offline import get_plotlyjs
 from sphinx.application import Sphinx
 from sphinx.config import Config
 from sphinx.transforms.post_transforms import SphinxPostTransform
@@ -21,11 +22,14 @@ from sphinx.writers.html5 import HTML5Translator
 from widgets import site_styles
 from widgets.drawings import InlineDrawings
 
-__all__ = ["binder_url", "public_repository", "setup"]
+__all__ = ["PLOTLY", "binder_url", "public_repository", "setup"]
 
 _HERE = Path(__file__).parent
 _STATIC = _HERE / "static"
 _WIDGET = re.compile(r'data-anywidget="(\w+)"')
+PLOTLY = "plotly.min.js"
+"""Name of Plotly's script in the site's `_static` folder; `static/chart.js` loads it."""
+
 _LOG = logging.getLogger(__name__)
 
 # What the theme copies into each site and no page of ours asks for.
@@ -209,6 +213,9 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
     pages = [*site.rglob("*.html"), *static.rglob("*.js")]
     css = site_styles.bundle(static, site_styles.vocabulary(pages))
     (static / site_styles.BUNDLE).write_text(css, "utf-8")
+    # After the bundle, which would keep a rule for each of Plotly's 100,000 words.
+    if any('data-anywidget="chart"' in page.read_text("utf-8") for page in site.rglob("*.html")):
+        (static / PLOTLY).write_text(get_plotlyjs(), "utf-8")
 
 
 def _remove(path: Path) -> None:

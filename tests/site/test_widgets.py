@@ -4,6 +4,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import BrowserContext, Locator, expect
 
+from widgets.site import PLOTLY
+
 from .conftest import pages, stored_widgets
 
 pytestmark = pytest.mark.browser
@@ -32,3 +34,10 @@ def test_every_widget_answers_a_key_with_the_network_cut(
 def test_page_without_a_widget_loads_no_host(site: Path, page: str) -> None:
     text = (site / page).read_text("utf-8")
     assert ("host.js" in text) == ("data-anywidget" in text)
+
+
+def test_plotly_is_served_exactly_where_a_page_has_a_chart(site: Path) -> None:
+    pages = [page.read_text("utf-8") for page in site.rglob("*.html")]
+    charts = [text for text in pages if 'data-anywidget="chart"' in text]
+    assert (site / "_static" / PLOTLY).exists() == bool(charts)
+    assert [text for text in pages if PLOTLY in text] == []

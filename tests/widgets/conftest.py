@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from ipywidgets import Widget
+from plotly.offline import get_plotlyjs
 
 from widgets.base import STATIC, CourseWidget
+from widgets.site import PLOTLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from playwright.sync_api import Browser, BrowserContext, Page
+
+    from widgets.chart import Chart
 
 PAGE = """<!doctype html>
 <html lang="en" data-theme="{theme}">
@@ -39,7 +43,7 @@ def closed_widgets() -> Iterator[None]:
     Widget.close_all()
 
 
-def html_of(widget: CourseWidget) -> str:
+def html_of(widget: CourseWidget | Chart) -> str:
     data, _ = widget._repr_mimebundle_()
     return str(data["text/html"])
 
@@ -49,6 +53,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made = tmp_path_factory.mktemp("page")
     for file in STATIC.iterdir():
         shutil.copy(file, made)
+    (made / PLOTLY).write_text(get_plotlyjs(), "utf-8")
     return made
 
 
@@ -75,7 +80,7 @@ def open_page(
     contexts: list[BrowserContext] = []
 
     def open_it(
-        *widgets: CourseWidget,
+        *widgets: CourseWidget | Chart,
         theme: str = "light",
         width: int = 1350,
         ready: str = "yes",
