@@ -34,9 +34,17 @@ _Words = Annotated[str, Field(min_length=1)]
 
 
 class Question(Record):
-    """One question in the reader's words; the first answer is the one that is set at first."""
+    """One question in the reader's words; the first answer is the one that is set at first.
+
+    Attributes:
+        group: Where the form shows it.
+        short: What it is called where a reason names the answer.
+        asks: The question.
+        answers: The answers by their name.
+    """
 
     group: _Words
+    short: _Words
     asks: _Words
     answers: Annotated[dict[str, _Words], Field(min_length=2)]
 

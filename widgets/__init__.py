@@ -8,5 +8,6 @@ Example:
 
 from widgets.life_cycle import LifeCycle
 from widgets.self_check import SelfCheck
+from widgets.service_selector import ServiceSelector
 
-__all__ = ["LifeCycle", "SelfCheck"]
+__all__ = ["LifeCycle", "SelfCheck", "ServiceSelector"]
