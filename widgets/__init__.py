@@ -7,7 +7,8 @@ Example:
 """
 
 from widgets.life_cycle import LifeCycle
+from widgets.persona_table import PersonaTable
 from widgets.self_check import SelfCheck
 from widgets.service_selector import ServiceSelector
 
-__all__ = ["LifeCycle", "SelfCheck", "ServiceSelector"]
+__all__ = ["LifeCycle", "PersonaTable", "SelfCheck", "ServiceSelector"]

@@ -1,6 +1,7 @@
 """What every widget of the course shares: one markup for the page, JupyterLab and plain text."""
 
 import json
+from collections.abc import Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -10,7 +11,7 @@ import jinja2
 import traitlets
 from markupsafe import Markup, escape
 
-__all__ = ["STATIC", "CourseWidget"]
+__all__ = ["STATIC", "CourseWidget", "render_template"]
 
 STATIC = Path(__file__).parent / "static"
 _WRAPPER = (
@@ -67,7 +68,7 @@ class CourseWidget(anywidget.AnyWidget):
         raise NotImplementedError
 
     def _render(self) -> str:
-        return _templates().get_template(f"{self.stem()}.html.j2").render(self._context())
+        return render_template(self.stem(), self._context())
 
     def __repr__(self) -> str:
         return self._text()
@@ -83,6 +84,11 @@ class CourseWidget(anywidget.AnyWidget):
         block = json.dumps(state, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
         html = _WRAPPER.format(name=self.stem(), markup=self.markup, state=block)
         return {**data, "text/plain": repr(self), "text/html": html}, metadata
+
+
+def render_template(stem: str, context: Mapping[str, object]) -> str:
+    """Fills `widgets/templates/<stem>.html.j2`; what is not given is an error."""
+    return _templates().get_template(f"{stem}.html.j2").render(context)
 
 
 @cache

@@ -19,7 +19,7 @@ from widgets.base import CourseWidget
 __all__ = ["ServiceSelector"]
 
 _IN_FULL = 3
-_WAYS = 4
+_WAYS = {1: 3, 2: 1}  # ways shown to another option, by how many answers each changes
 _HOLDS = {"partly": "holds in part", "no": "no longer holds", "gone": "is gone"}
 
 
@@ -46,6 +46,23 @@ class ServiceSelector(CourseWidget):
     def recommendation(self) -> Recommendation:
         """What is recommended for the answers as they are now."""
         return recommend(self.answers)
+
+    @staticmethod
+    def link(answers: Mapping[str, str]) -> str:
+        """Gives the end of an address that opens the selector on a page with these answers.
+
+        Raises:
+            ValueError: An unknown question or answer; the message names the known ones.
+
+        Example:
+            >>> ServiceSelector.link({"kind": "job", "zero": "no"})
+            '#selector=kind:job'
+        """
+        first = recommend().answers
+        given = recommend(answers).answers
+        return "#selector=" + ",".join(
+            f"{name}:{answer}" for name, answer in given.items() if answer != first[name]
+        )
 
     @traitlets.default("answers")
     def _first_answers(self) -> dict[str, str]:
@@ -111,7 +128,7 @@ class _View:
         possible = [found for found in now.ranked if not found.out]
         first = [self._option(found) for found in possible[:_IN_FULL]]
         out = [
-            {"name": _name(found.option), "reasons": self._reasons(found.out, cite=False)}
+            {"name": _name(found.option), "reasons": self._reasons(found.out)}
             for found in now.ranked
             if found.out
         ]
@@ -123,31 +140,33 @@ class _View:
                 _name(found.option) for found in possible[1:] if found.points == possible[0].points
             ],
             "first": first,
-            "more": [self._option(found, cite=False) for found in possible[_IN_FULL:]],
+            "more": [self._option(found, full=False) for found in possible[_IN_FULL:]],
             "out": out,
             "flips": self._flips(),
             "then": self._talk(),
             "facts": [_fact(name) for name in self._cited],
         }
 
-    def _option(self, found: Ranked, *, cite: bool = True) -> dict[str, Any]:
+    def _option(self, found: Ranked, *, full: bool = True) -> dict[str, Any]:
         return {
             "name": _name(found.option),
             "points": _points(found.points),
             "is_for": load_facts().options.rows[found.option].is_for,
-            "reasons": self._reasons((*found.pro, *found.con), cite=cite),
+            "reasons": self._reasons((*found.pro, *found.con), cite=full, say=full),
         }
 
-    def _reasons(self, ids: Iterable[str], *, cite: bool = True) -> list[dict[str, Any]]:
-        return [self._reason(_rules()[name], cite=cite) for name in ids]
+    def _reasons(
+        self, ids: Iterable[str], *, cite: bool = False, say: bool = True
+    ) -> list[dict[str, Any]]:
+        return [self._reason(_rules()[name], cite=cite, say=say) for name in ids]
 
-    def _reason(self, rule: Rule, *, cite: bool) -> dict[str, Any]:
+    def _reason(self, rule: Rule, *, cite: bool, say: bool) -> dict[str, Any]:
         if cite:
             self._cited += [name for name in rule.facts if name not in self._cited]
         return {
             "points": _signed(rule.points) if rule.points else "",
             "because": rule.because,
-            "said": [self._said(name) for name in rule.when],
+            "said": [self._said(name) for name in rule.when] if say else [],
             "facts": [self._cited.index(name) + 1 for name in rule.facts] if cite else [],
             "second_hand": any(_fact(name)["second_hand"] for name in rule.facts),
         }
@@ -158,16 +177,18 @@ class _View:
 
     def _flips(self) -> dict[str, Any]:
         flips = load_chooser().flips(self.answers, 2026)
+        changes = len(flips[0].answers) if flips else 0
+        shown = _WAYS.get(changes, 0)
         ways: dict[str, list[Flip]] = {}
         for flip in flips:
             ways.setdefault(flip.option, []).append(flip)
         return {
-            "says": _says_of_flips(len(flips[0].answers) if flips else 0),
+            "says": _says_of_flips(changes),
             "options": [
                 {
                     "name": _name(option),
-                    "ways": [self._way(flip.answers) for flip in found[:_WAYS]],
-                    "more": max(0, len(found) - _WAYS),
+                    "ways": [self._way(flip.answers) for flip in found[:shown]],
+                    "more": max(0, len(found) - shown),
                 }
                 for option, found in ways.items()
             ],
@@ -198,7 +219,7 @@ class _View:
         return {
             "name": _name(best.option) if best else "none of its options",
             "points": _points(best.points) if best else "",
-            "reasons": self._reasons(held, cite=False),
+            "reasons": self._reasons(held),
             "slides": [f"{key}, {rows[key].slide}: {rows[key].said}" for key in claims],
             "same": bool(best and self._now.best and best.option == self._now.best.option),
             "differs": [*self._places(), *map(_since_the_talk, filter(_aged, claims))],

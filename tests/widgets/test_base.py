@@ -5,11 +5,15 @@ import re
 
 import pytest
 
-from widgets import LifeCycle, SelfCheck
+from widgets import LifeCycle, SelfCheck, ServiceSelector
 from widgets.base import STATIC, CourseWidget
 
 VIEW = "application/vnd.jupyter.widget-view+json"
-MAKERS = {"life_cycle": LifeCycle, "self_check": lambda: SelfCheck("05-life-cycle")}
+MAKERS = {
+    "life_cycle": LifeCycle,
+    "self_check": lambda: SelfCheck("05-life-cycle"),
+    "service_selector": ServiceSelector,
+}
 
 
 @pytest.fixture(params=sorted(MAKERS))

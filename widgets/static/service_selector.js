@@ -2,7 +2,7 @@
 // The markup was made in Python; this module ranks again when an answer changes.
 
 const IN_FULL = 3;
-const WAYS = 4;
+const WAYS = [0, 3, 1]; // ways shown to another option, by how many answers each changes
 const KEY = "selector=";
 const OPTION = ["id", "name", "isFor", "billed", "duties", "since", "then", "source", "second"];
 
@@ -113,24 +113,24 @@ export function view(book, words, answers) {
     const [title, url, read] = book.sources[fact.source];
     return { says, since: fact.since, second_hand: Boolean(fact.second), title, url, read };
   }
-  function reasons(ids, cite) {
+  function reasons(ids, { cite = false, say = true }) {
     return ids.map((id) => {
       const rule = book.rules[id];
       if (cite) for (const fact of rule.facts) if (!cited.includes(fact)) cited.push(fact);
       return {
         points: rule.points ? signed(rule.points) : "",
         because: rule.because,
-        said: rule.when.map(([question]) => said(question, answers[question])),
+        said: say ? rule.when.map(([question]) => said(question, answers[question])) : [],
         facts: cite ? rule.facts.map((fact) => cited.indexOf(fact) + 1) : [],
         second_hand: rule.facts.some((fact) => book.facts[fact].second),
       };
     });
   }
-  const option = (found, cite) => ({
+  const option = (found, full) => ({
     name: name(found),
     points: points(found.points),
     is_for: book.options[found.option].isFor,
-    reasons: reasons([...found.pro, ...found.con], cite),
+    reasons: reasons([...found.pro, ...found.con], { cite: full, say: full }),
   });
   function headline() {
     if (!best) return `None of the ${now.length} options is possible with these answers.`;
@@ -140,6 +140,7 @@ export function view(book, words, answers) {
   }
   function changes() {
     const found = flips(book, answers, 2026);
+    const count = found.length ? Object.keys(found[0].answers).length : 0;
     const ways = new Map();
     for (const flip of found) ways.set(flip.option, [...(ways.get(flip.option) ?? []), flip]);
     const says = [
@@ -148,17 +149,17 @@ export function view(book, words, answers) {
       "No single answer would, but two together:",
     ];
     return {
-      says: says[found.length ? Object.keys(found[0].answers).length : 0],
+      says: says[count],
       options: [...ways].map(([id, all]) => ({
         name: book.options[id].name,
-        ways: all.slice(0, WAYS).map((flip) => {
+        ways: all.slice(0, WAYS[count]).map((flip) => {
           const pairs = Object.entries(flip.answers);
           return {
             sets: pairs.map((pair) => pair.join(":")).join(","),
             label: pairs.map(([question, answer]) => said(question, answer)).join(" and "),
           };
         }),
-        more: Math.max(0, all.length - WAYS),
+        more: Math.max(0, all.length - WAYS[count]),
       })),
     };
   }
@@ -190,7 +191,7 @@ export function view(book, words, answers) {
     return {
       name: talk ? name(talk) : "none of its options",
       points: talk ? points(talk.points) : "",
-      reasons: reasons(held, false),
+      reasons: reasons(held, {}),
       slides: claims.map(({ slide, said: words2019 }) => `${slide}: ${words2019}`),
       same: Boolean(best && talk && best.option === talk.option),
       differs: [
@@ -217,7 +218,7 @@ export function view(book, words, answers) {
     more: possible.slice(IN_FULL).map((found) => option(found, false)),
     out: now
       .filter((found) => found.out.length)
-      .map((found) => ({ name: name(found), reasons: reasons(found.out, false) })),
+      .map((found) => ({ name: name(found), reasons: reasons(found.out, {}) })),
     flips: changes(),
     then: talked(),
     facts: cited.map((fact) => told(book.facts[fact].says, book.facts[fact])),
@@ -233,11 +234,12 @@ export function html(seen) {
     );
   const each = (list, write) => list.map(write).join("");
   const mark = (it) => (it.second_hand ? " <mark>second-hand</mark>" : "");
+  const cites = (it) => (it.facts.length ? ` Facts: ${it.facts.join(", ")}.` : "");
+  const weight = (it) => (it.startsWith("−") ? `<i>${it}</i>` : `<b>${it}</b>`);
   const reason = (it) =>
-    `<li${it.points.startsWith("−") ? ' class="con"' : ""}>` +
-    `${it.points ? `<b>${it.points}</b>` : ""}<span>${esc(it.because)}${mark(it)}` +
-    `<small>Your answers: ${esc(it.said.join(", "))}.` +
-    `${it.facts.length ? ` Facts: ${it.facts.join(", ")}.` : ""}</small></span></li>`;
+    `<li>${it.points ? weight(it.points) : ""}<span>${esc(it.because)}${mark(it)}` +
+    `${it.said.length ? `<small>Your answers: ${esc(it.said.join(", "))}.${cites(it)}</small>` : ""}` +
+    "</span></li>";
   const listed = (list) => `<ul class="reasons">${each(list, reason)}</ul>`;
   const named = (it) =>
     `<p class="name"><b>${esc(it.name)}</b>` +
