@@ -167,6 +167,10 @@ class Chooser(Record):
         # Sorting is stable: of equals the one that comes first in `order` stays first.
         return tuple(sorted(ranked, key=lambda found: (bool(found.out), -found.points)))
 
+    def contradicts(self, answers: Mapping[str, str]) -> tuple[str, ...]:
+        """Say why some of the answers can't be true together."""
+        return tuple(found.says for found in self.contradictions if _holds(found.when, answers))
+
     def flips(self, answers: Mapping[str, str], year: Year) -> tuple[Flip, ...]:
         """Search for other answers that lead to another first option.
 
@@ -272,9 +276,7 @@ def recommend(
         answers=full,
         year=year,
         ranked=chooser.rank(full, year),
-        contradictions=tuple(
-            found.says for found in chooser.contradictions if _holds(found.when, full)
-        ),
+        contradictions=chooser.contradicts(full),
     )
 
 

@@ -1,4 +1,4 @@
-"""The talk's advice as people: what they would answer, what 2019 says to it, and what today says."""
+"""The talk's advice as people: what each would answer, what 2019 says to it, and what today."""
 
 from functools import cache
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The talk's "choose it when" slides as people: what 2019 said to each, what today says, and why."""
+"""The talk's "choose it when" slides as people: what 2019 said to each, what today, and why."""
 
 from dataclasses import dataclass
 
