@@ -34,8 +34,17 @@ _Words = Annotated[str, Field(min_length=1)]
 
 
 class Question(Record):
-    """One question in the reader's words; the first answer is the one that is set at first."""
+    """One question in the reader's words; the first answer is the one that is set at first.
 
+    Attributes:
+        group: Where the form shows it.
+        short: What it is called where a reason names the answer.
+        asks: The question.
+        answers: The answers by their name.
+    """
+
+    group: _Words
+    short: _Words
     asks: _Words
     answers: Annotated[dict[str, _Words], Field(min_length=2)]
 
@@ -121,6 +130,7 @@ class Chooser(Record):
     """The questions and the rules."""
 
     order: tuple[str, ...]
+    groups: dict[str, _Words]
     questions: dict[str, Question]
     contradictions: tuple[Contradiction, ...]
     rules: tuple[Rule, ...]
@@ -133,29 +143,33 @@ class Chooser(Record):
 
     def rank(self, answers: Mapping[str, str], year: Year) -> tuple[Ranked, ...]:
         """Rank the options of a year. This is the whole of the chooser's judgement."""
-        holds = [
-            rule
-            for rule in self.rules
-            if year in rule.years
-            and all(answers[question] in wanted for question, wanted in rule.when.items())
-        ]
         options = load_facts().options.rows
-        ranked = []
-        for option in self.order:
-            if year == 2019 and not options[option].in_2019:  # noqa: PLR2004  # the talk's year
-                continue
-            mine = [rule for rule in holds if option in rule.options]
-            ranked.append(
-                Ranked(
-                    option=option,
-                    points=sum(rule.points for rule in mine),
-                    pro=tuple(rule.id for rule in mine if rule.points > 0),
-                    con=tuple(rule.id for rule in mine if rule.points < 0),
-                    out=tuple(rule.id for rule in mine if rule.out),
-                )
+        mine: dict[str, list[Rule]] = {
+            option: []
+            for option in self.order
+            if year != 2019 or options[option].in_2019  # noqa: PLR2004  # the talk's year
+        }
+        for rule in self.rules:
+            if year in rule.years and _holds(rule.when, answers):
+                for option in rule.options:
+                    if option in mine:
+                        mine[option].append(rule)
+        ranked = [
+            Ranked(
+                option=option,
+                points=sum(rule.points for rule in rules),
+                pro=tuple(rule.id for rule in rules if rule.points > 0),
+                con=tuple(rule.id for rule in rules if rule.points < 0),
+                out=tuple(rule.id for rule in rules if rule.out),
             )
+            for option, rules in mine.items()
+        ]
         # Sorting is stable: of equals the one that comes first in `order` stays first.
         return tuple(sorted(ranked, key=lambda found: (bool(found.out), -found.points)))
+
+    def contradicts(self, answers: Mapping[str, str]) -> tuple[str, ...]:
+        """Say why some of the answers can't be true together."""
+        return tuple(found.says for found in self.contradictions if _holds(found.when, answers))
 
     def flips(self, answers: Mapping[str, str], year: Year) -> tuple[Flip, ...]:
         """Search for other answers that lead to another first option.
@@ -185,25 +199,30 @@ class Chooser(Record):
                     yield Flip(answers=other, option=option)
 
     def faults(self) -> Iterator[str]:
-        """List what names an unknown question, answer, option or fact."""
-        facts = load_facts()
-        if sorted(self.order) != sorted(facts.options.rows):
+        """List what names an unknown group, question, answer, option or fact."""
+        if sorted(self.order) != sorted(load_facts().options.rows):
             yield "order: must name every option of options.yaml once"
-        for rule in self.rules:
-            yield from self._unknown(rule.id, rule.when)
+        for name, question in self.questions.items():
+            if question.group not in self.groups:
+                yield f"{name}: unknown group {question.group!r}"
         for contradiction in self.contradictions:
             yield from self._unknown(
                 f"contradiction {contradiction.says[:30]!r}", contradiction.when
             )
         for rule in self.rules:
-            if rule.out == bool(rule.points):
-                yield f"{rule.id}: give it either points or 'out: true'"
-            for option in rule.options:
-                if option not in facts.options.rows:
-                    yield f"{rule.id}: unknown option {option!r}"
-            for fact in rule.facts:
-                if not facts.find(fact):
-                    yield f"{rule.id}: unknown fact {fact!r}"
+            yield from self._faults_of(rule)
+
+    def _faults_of(self, rule: Rule) -> Iterator[str]:
+        facts = load_facts()
+        yield from self._unknown(rule.id, rule.when)
+        if rule.out == bool(rule.points):
+            yield f"{rule.id}: give it either points or 'out: true'"
+        for option in rule.options:
+            if option not in facts.options.rows:
+                yield f"{rule.id}: unknown option {option!r}"
+        for fact in rule.facts:
+            if not facts.find(fact):
+                yield f"{rule.id}: unknown fact {fact!r}"
 
     def _unknown(self, name: str, when: _When) -> Iterator[str]:
         for question, wanted in when.items():
@@ -257,11 +276,7 @@ def recommend(
         answers=full,
         year=year,
         ranked=chooser.rank(full, year),
-        contradictions=tuple(
-            found.says
-            for found in chooser.contradictions
-            if all(full[question] in wanted for question, wanted in found.when.items())
-        ),
+        contradictions=chooser.contradicts(full),
     )
 
 
@@ -280,6 +295,10 @@ def load_chooser(path: Path = _CHOOSER) -> Chooser:
     if faults:
         raise FactsError("\n".join([f"{path.name} has rules that can't hold:", *faults]))
     return chooser
+
+
+def _holds(when: _When, answers: Mapping[str, str]) -> bool:
+    return all(answers[question] in wanted for question, wanted in when.items())
 
 
 def _first(ranked: tuple[Ranked, ...]) -> str:

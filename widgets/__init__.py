@@ -9,9 +9,19 @@ Example:
 from widgets.comparison_chart import ComparisonChart
 from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
+from widgets.persona_table import PersonaTable
 from widgets.self_check import SelfCheck
+from widgets.service_selector import ServiceSelector
 
-__all__ = ["CHARTS", "ComparisonChart", "ImageLayers", "LifeCycle", "SelfCheck"]
+__all__ = [
+    "CHARTS",
+    "ComparisonChart",
+    "ImageLayers",
+    "LifeCycle",
+    "PersonaTable",
+    "SelfCheck",
+    "ServiceSelector",
+]
 
 CHARTS = (ComparisonChart,)
 """Every chart; `tools/notebooks.py draw` draws their first paints."""

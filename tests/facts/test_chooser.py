@@ -113,6 +113,19 @@ def test_where_nothing_is_possible_there_is_no_best() -> None:
     assert recommend({"where": "own"}, as_of="2019").best is None
 
 
+def test_what_is_sold_ready_made_needs_no_container() -> None:
+    fixed = {"kind": ("ready",), "where": ("aws",), "kubernetes": ("no", "nice")}
+    for seed in range(400):
+        assert recommend(draw(seed, fixed)).ranked[0].option == "not-containers"
+
+
+def test_what_was_not_read_is_no_promise_and_no_ban() -> None:
+    ranked = {found.option: found for found in recommend({"system": "windows"}).ranked}
+    assert "windows-unread" in ranked["ecs-managed-instances"].con
+    assert ranked["ecs-managed-instances"].out == ()
+    assert ranked["ecs-fargate"].con == ()
+
+
 @pytest.mark.parametrize(
     ("answers", "said"),
     [
@@ -137,6 +150,7 @@ def test_an_unknown_year_is_refused() -> None:
         ("facts: [claims.T38]", "facts: [claims.T99]", "ready-made: unknown fact 'claims.T99'"),
         ("facts: [claims.T38]", "facts: []", "rules.0.facts"),
         ("when: {kind: [ready]}", "when: {kid: [ready]}", "ready-made: unknown question 'kid'"),
+        ("group: work", "group: play", "kind: unknown group 'play'"),
         ("when: {kind: [ready]}", "when: {kind: [raw]}", "ready-made: kind has no answer 'raw'"),
         ("options: [not-containers], points", "options: [x], points", "unknown option 'x'"),
         ("points: 9,", "", "ready-made: give it either points or 'out: true'"),

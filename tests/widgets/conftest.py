@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from widgets.chart import Chart
 
+COUNTS: pytest.StashKey[list[str]] = pytest.StashKey()
 PAGE = """<!doctype html>
 <html lang="en" data-theme="{theme}">
 <head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>Widgets</title><link rel="icon" href="data:,">{styles}</head>
+<title>Widgets</title><link rel="icon" href="data:,">{styles}
+<style>.course-widget > .asleep {{ display: none; }}</style></head>
 <body style="margin: 0; padding: 0 1rem; background: {background}">
 <main><h1 style="color: gray">Widgets</h1>
 {widgets}</main>
@@ -35,6 +37,22 @@ PAGE = """<!doctype html>
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     def log_message(self, *_: object) -> None:
         pass
+
+
+@pytest.fixture
+def record_count(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Keeps how much was compared, for the lines that end the run."""
+    return request.config.stash.setdefault(COUNTS, []).append
+
+
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> None:
+    rows = config.stash.get(COUNTS, [])
+    if rows:
+        terminalreporter.section("the same in Python and in the browser")
+        for row in rows:
+            terminalreporter.line(row)
 
 
 @pytest.fixture(autouse=True)

@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from widgets import ImageLayers, LifeCycle, SelfCheck
+from widgets import ImageLayers, LifeCycle, SelfCheck, ServiceSelector
 from widgets.base import STATIC, CourseWidget
 
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -13,6 +13,7 @@ MAKERS = {
     "image_layers": ImageLayers,
     "life_cycle": LifeCycle,
     "self_check": lambda: SelfCheck("05-life-cycle"),
+    "service_selector": ServiceSelector,
 }
 
 
