@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from typing import TYPE_CHECKING, Any
 
+import docker.errors
 import tenacity
 
 from lab.checks import evidence
@@ -12,6 +13,8 @@ from lab.checks.exercise import Exercise, NotYet
 from lab.naming import fault_seed
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from docker.models.containers import Container
 
     from lab.session import Lab
@@ -24,6 +27,7 @@ BASE = "course/base:1"
 KINDS = ("pid", "mnt", "net", "uts", "ipc")
 PAGE = "hello"
 GOLD = "gold"
+KEEP = "sleep infinity"
 GUARD = ["sh", "-c", f"echo {GOLD} > /tmp/index.html; exec httpd -f -p 8080 -h /tmp"]
 
 # What `left` and `right` share. The seed picks one, so the order must not change within a course.
@@ -32,6 +36,9 @@ _OPTIONS = {"pid": "pid_mode", "net": "network_mode", "ipc": "ipc_mode"}
 
 # Which wall of `vault` the lab leaves out. The seed picks one here, too.
 FAULTS = ("pid", "net", "uts", "mnt", "ipc")
+
+# On the vault that the lab itself starts: until it is replaced, no hint names the wall.
+BROKEN = {"course.vault": "broken"}
 
 
 def start_pair(lab: Lab, kinds: tuple[str, ...]) -> None:
@@ -42,32 +49,39 @@ def start_pair(lab: Lab, kinds: tuple[str, ...]) -> None:
         kinds: What they share: one of ``PAIRS``.
     """
     run = lab.docker.containers.run
-    left = run(BASE, "sleep 600", name=lab.name("left"), ipc_mode="shareable", detach=True)
+    left = run(BASE, KEEP, name=lab.name("left"), ipc_mode="shareable", detach=True)
     options: dict[str, Any] = {_OPTIONS[kind]: f"container:{left.id}" for kind in kinds}
-    run(BASE, "sleep 600", name=lab.name("right"), detach=True, **options)
+    run(BASE, KEEP, name=lab.name("right"), detach=True, **options)
 
 
-def inject(lab: Lab, fault: str) -> Container:
+def inject(lab: Lab, fault: str, labels: Mapping[str, str] = BROKEN) -> Container:
     """Start ``vault`` with a wall left out, and ``neighbour`` beside it.
 
     Args:
         lab: The learner's lab.
         fault: One of ``FAULTS``.
+        labels: What tells this vault from one that a learner has put in its place.
     """
     run = lab.docker.containers.run
     drawer: dict[str, Any] = {}
     if fault == "mnt":
         volume = lab.docker.volumes.create(lab.name("drawer"))
         drawer = {"volumes": {volume.name: {"bind": "/srv", "mode": "rw"}}}
-    neighbour = run(BASE, "sleep 600", name=lab.name("neighbour"), detach=True, **drawer)
+    neighbour = run(
+        BASE, KEEP, name=lab.name("neighbour"), hostname="neighbour", detach=True, **drawer
+    )
+    # Docker refuses a host name where the network or the host's name is joined.
+    named = {"hostname": "vault"}
     options: dict[str, dict[str, Any]] = {
-        "pid": {"pid_mode": "host"},
+        "pid": {"pid_mode": "host", **named},
         "net": {"network_mode": f"container:{neighbour.id}"},
         "uts": {"uts_mode": "host"},
-        "mnt": drawer,
-        "ipc": {"ipc_mode": "host"},
+        "mnt": {**drawer, **named},
+        "ipc": {"ipc_mode": "host", **named},
     }
-    return run(BASE, GUARD, name=lab.name("vault"), detach=True, **options[fault])
+    return run(
+        BASE, GUARD, name=lab.name("vault"), labels=dict(labels), detach=True, **options[fault]
+    )
 
 
 def _check_numbers(lab: Lab) -> None:
@@ -90,6 +104,11 @@ def _check_numbers(lab: Lab) -> None:
             f"You say that its number inside is {inner}. That may be the process which looked: "
             "which number has the one that was there first?"
         )
+    if outer == 0:
+        raise NotYet(
+            "You say that its number on the host is 0. 0 is the number from before the start: "
+            "what Python has of a container is a copy, which reload renews."
+        )
     if outer == 1:
         raise NotYet(
             "You say that it is number 1 on the host, too. There, 1 is the first program after "
@@ -107,10 +126,11 @@ def _prepare_pair(lab: Lab) -> None:
 
 
 def _check_pair(lab: Lab) -> None:
+    _expect_scene(lab, "01.2", "left", "right")
     left, right = _running(lab, "left"), _running(lab, "right")
     said = evidence.inside(left, "cat", "/tmp/shared")  # noqa: S108  # in the container
     if said is None:
-        raise NotYet("There is no file /tmp/shared in left yet: it holds what you foretell.")
+        raise NotYet("There is no file /tmp/shared in left yet: it holds what you predict.")
     told = said.replace(",", " ").split()
     for word in told:
         if word not in KINDS:
@@ -120,17 +140,19 @@ def _check_pair(lab: Lab) -> None:
     true = [kind for kind in KINDS if _namespace(left, kind) == _namespace(right, kind)]
     for kind in told:
         if kind not in true:
-            raise NotYet(f"You foretell {kind}, but the kernel gives left and right each its own.")
+            raise NotYet(f"You predict {kind}, but the kernel gives left and right each its own.")
     missing = len(set(true) - set(told))
     if missing:
         raise NotYet(
-            f"What you foretell is right, and {missing} more is shared. "
+            f"What you predict is right, and {missing} more is shared. "
             "Which settings of right name another container?"
         )
 
 
 def _check_one_network(lab: Lab) -> None:
-    server, client = _running(lab, "server"), _running(lab, "client")
+    server = _running(lab, "server")
+    _expect_target(lab, "client")
+    client = _running(lab, "client")
     for found, short in ((server, "server"), (client, "client")):
         if found.attrs["HostConfig"]["NetworkMode"] == "host":
             raise NotYet(
@@ -163,7 +185,13 @@ def _prepare_vault(lab: Lab) -> None:
 
 
 def _check_vault(lab: Lab) -> None:
+    _expect_scene(lab, "01.4", "vault", "neighbour")
     vault = _running(lab, "vault")
+    if BROKEN.items() <= vault.labels.items():
+        raise NotYet(
+            "This is still the broken vault, and a wall is missing. Find out which, and put a "
+            "vault with all its walls in its place."
+        )
     settings = vault.attrs["HostConfig"]
     if settings["Privileged"]:
         raise NotYet("vault is privileged: that takes walls away and gives none back.")
@@ -193,6 +221,31 @@ def _check_vault(lab: Lab) -> None:
             f"All walls stand, but vault gets no page that says {GOLD!r} from its own "
             "127.0.0.1:8080. Does it run the same program as before?"
         )
+
+
+def _expect_scene(lab: Lab, exercise: str, *shorts: str) -> None:
+    """Say what comes first where nothing that the lab prepares is there."""
+    there = {found.name for found in lab.docker.containers.list(all=True, filters=lab.filters)}
+    if there.isdisjoint(map(lab.name, shorts)):
+        raise NotYet(
+            f'Run the cell that sets the scene first: lab.prepare("{exercise}"). '
+            f"It starts {' and '.join(shorts)}."
+        )
+
+
+def _expect_target(lab: Lab, short: str) -> None:
+    """Say it where a container was never started, since nobody has the name that it joins."""
+    found = evidence.container(lab, short)
+    kind, _, target = found.attrs["HostConfig"]["NetworkMode"].partition(":")
+    if found.status != "created" or kind != "container":
+        return
+    try:
+        lab.docker.containers.get(target)
+    except docker.errors.NotFound as failure:
+        raise NotYet(
+            f"{short} was created, but never started: it should join the network of {target!r}, "
+            "and no container has this name. What is the full name of server?"
+        ) from failure
 
 
 def _running(lab: Lab, short: str) -> Container:
@@ -234,7 +287,7 @@ EXERCISES = {
         check=_check_numbers,
     ),
     "01.2": Exercise(
-        title="Foretell what is shared",
+        title="Predict what is shared",
         minutes=5,
         nudge="Each wall that can be left out has a setting whose name ends in Mode. "
         "A value that names a container says whose namespace was taken.",
@@ -252,7 +305,8 @@ EXERCISES = {
         title="The missing wall",
         minutes=8,
         nudge="Go through the five kinds, and look from inside: how many processes, "
-        "which name, which mounts, whose port? What no program shows, the settings tell.",
+        "which mounts, whose port, and is the name the host's? The same name alone proves nothing: "
+        "Docker copies it with the network. What no program shows, the settings tell.",
         check=_check_vault,
         prepare=_prepare_vault,
     ),
