@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from docker.models.networks import Network
     from docker.models.volumes import Volume
 
-__all__ = ["Found", "Removed", "find", "label_filters", "sweep"]
+__all__ = ["Found", "Removed", "find", "is_still_used", "label_filters", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,20 @@ def label_filters(*, chapter: str | None = None, learner: str | None = None) -> 
     }
 
 
+def is_still_used(explanation: str) -> bool:
+    """Tell whether an engine refuses to remove a network or a volume that a container uses.
+
+    Args:
+        explanation: The engine's own words: Docker's, or Podman's ("is being used").
+
+    Example:
+        >>> is_still_used("remove data: volume is in use - [4f5b6c]")
+        True
+    """
+    used = "has active endpoints|(volume|network) is (in use|being used)"
+    return re.search(used, explanation) is not None
+
+
 def find(
     client: docker.DockerClient, *, chapter: str | None = None, learner: str | None = None
 ) -> Found:
@@ -192,7 +206,7 @@ def _remove_unless_used(remove: Any, **options: Any) -> bool:  # noqa: ANN401
     try:
         _unless_gone(remove, **options)
     except docker.errors.APIError as refusal:
-        if not re.search("has active endpoints|volume is in use", str(refusal.explanation)):
+        if not is_still_used(str(refusal.explanation)):
             raise
         return False
     return True

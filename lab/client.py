@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from lab.engine import Engine
 
-__all__ = ["LabelledAPIClient", "connect_labelled", "taken_address"]
+__all__ = ["LabelledAPIClient", "connect_labelled", "is_name_taken", "taken_address"]
 
 _ADDRESS = re.compile(r"(?:(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:]*\]|::):\d+")
 
@@ -63,6 +63,21 @@ def taken_address(explanation: str) -> str | None:
     return address[0] if address else "a port"
 
 
+def is_name_taken(explanation: str) -> bool:
+    """Tell whether an engine refuses to make a container because another one has the name.
+
+    Docker goes on with ``container "…"``, and Podman with the id alone.
+
+    Args:
+        explanation: The engine's own words.
+
+    Example:
+        >>> is_name_taken('Conflict. The container name "/web" is already in use by container "1"')
+        True
+    """
+    return " is already in use by " in explanation
+
+
 class LabelledAPIClient(docker.APIClient):
     """docker-py's low-level client with three habits added, for use inside a ``DockerClient``.
 
@@ -93,7 +108,7 @@ class LabelledAPIClient(docker.APIClient):
         try:
             return self._create(config, name, platform)
         except docker.errors.APIError as refusal:
-            if name is None or "already in use by container" not in str(refusal.explanation):
+            if name is None or not is_name_taken(str(refusal.explanation)):
                 raise
             self._remove_own_container(name)
         return self._create(config, name, platform)
