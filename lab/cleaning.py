@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from docker.models.networks import Network
     from docker.models.volumes import Volume
 
-__all__ = ["Found", "Removed", "find", "is_still_used", "label_filters", "sweep"]
+__all__ = ["Found", "Removed", "find", "images_of", "is_still_used", "label_filters", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,25 @@ def find(
         containers=tuple(sorted(containers, key=lambda found: str(found.name))),
         networks=tuple(sorted(client.networks.list(filters=filters), key=lambda n: str(n.name))),
         volumes=tuple(sorted(client.volumes.list(filters=filters), key=lambda v: str(v.name))),
-        images=tuple(sorted(client.images.list(filters=filters), key=_by_name)),
+        images=tuple(sorted(images_of(client, filters), key=_by_name)),
+    )
+
+
+def images_of(client: docker.DockerClient, filters: dict[str, Any]) -> list[Image]:
+    """List the images that carry all the labels of ``label_filters``.
+
+    Podman 4.3 finds no image at all where several labels are asked for. So one is asked for, and
+    the others are looked for in the answer.
+    """
+    wanted: list[str] = filters["label"]
+    found = client.images.list(filters={"label": wanted[-1:]})
+    return [image for image in found if _carries(labels_of(image), wanted)]
+
+
+def _carries(labels: dict[str, str], wanted: list[str]) -> bool:
+    parts = [label.partition("=") for label in wanted]
+    return all(
+        key in labels and (not between or labels[key] == value) for key, between, value in parts
     )
 
 

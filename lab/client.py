@@ -18,6 +18,8 @@ from lab.naming import Naming, short_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import requests
+
     from lab.engine import Engine
 
 __all__ = ["LabelledAPIClient", "connect_labelled", "is_name_taken", "taken_address"]
@@ -183,6 +185,15 @@ class LabelledAPIClient(docker.APIClient):
             options["dockerfile"] = str(Path(elsewhere, "Dockerfile"))
             Path(options["dockerfile"]).write_text(dockerfile.text, encoding="utf-8")
             return _as_written(super().build(path, *args, **options), dockerfile)
+
+    def post(self, url: Any, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401
+        """See ``requests.Session.post``."""
+        # docker-py names a Dockerfile from outside of the folder twice: by its name in the
+        # context, and by its whole text. Docker reads the first, Podman the last.
+        params = options.get("params")
+        if isinstance(params, dict) and isinstance(params.get("dockerfile"), tuple):
+            options["params"] = {**params, "dockerfile": params["dockerfile"][0]}
+        return super().post(url, *args, **options)
 
     def _with_labels(self, text: str) -> LabelledDockerfile:
         return LabelledDockerfile(text, self.naming.labels)
