@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LabelledAPIClient", "connect_labelled", "is_name_taken", "taken_address"]
 
+DEFAULT_STOP_SECONDS = 10
+
 _ADDRESS = re.compile(r"(?:(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:]*\]|::):\d+")
 
 
@@ -106,6 +108,9 @@ class LabelledAPIClient(docker.APIClient):
                 or a volume that it mounts does.
         """
         config["Labels"] = self._labelled(config.get("Labels"))
+        if config.get("StopTimeout") is None:
+            # Docker's own default, said aloud: Podman 4.3 takes the empty value for no time at all.
+            config["StopTimeout"] = DEFAULT_STOP_SECONDS
         self._make_volumes(config.get("HostConfig") or {})
         try:
             return self._create(config, name, platform)

@@ -70,6 +70,14 @@ def test_learners_with_equal_dockerfiles_share_no_image_of_theirs(
     assert find(lab.docker, learner=lab.naming.learner).images
 
 
+@pytest.mark.parametrize(("asked", "given"), [(None, 10), (0, 0), (3, 3)])
+def test_a_container_has_ten_seconds_to_stop_unless_it_is_told_otherwise(
+    lab: Lab, asked: int | None, given: int
+) -> None:
+    made = lab.docker.api.create_container("course/base:1", "true", stop_timeout=asked)
+    assert lab.docker.api.inspect_container(made)["Config"]["StopTimeout"] == given
+
+
 def test_images_are_found_by_all_of_their_labels_and_not_by_one(lab: Lab) -> None:
     build(lab, b"FROM course/base:1\nENV A=1")
     assert [image.tags for image in images_of(lab.docker, lab.filters)] == [
