@@ -15,6 +15,8 @@ import tenacity
 from lab.naming import COURSE, UNTAGGED, labels_of, short_name, short_tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from docker.models.containers import Container
     from docker.models.images import Image
     from docker.models.networks import Network
@@ -190,8 +192,7 @@ def sweep(
     found = find(client, chapter=chapter, learner=learner)
     networks, volumes = list(found.networks), list(found.volumes)
     if not dry_run:
-        for container in found.containers:
-            _remove_container(container)
+        _remove_containers(found.containers)
         networks = [network for network in networks if _remove_unless_used(network.remove)]
         volumes = [volume for volume in volumes if _remove_unless_used(volume.remove, force=True)]
         _remove_images(client, found.images)
@@ -241,16 +242,37 @@ def _short_names(things: Any) -> tuple[str, ...]:  # noqa: ANN401
 
 def _remove_images(client: docker.DockerClient, images: tuple[Image, ...]) -> None:
     """Remove images, those first that stand on others: the engine refuses the other order."""
-    left = list(images)
+    _in_some_order(
+        images,
+        lambda image: _unless_gone(client.images.remove, image.id, force=True),
+        lambda refusal: refusal.status_code == HTTPStatus.CONFLICT,
+    )
+
+
+def _remove_containers(containers: tuple[Container, ...]) -> None:
+    """Remove containers, those first that share a namespace of others: Podman wants it so."""
+    _in_some_order(
+        containers,
+        _remove_container,
+        lambda refusal: "has dependent containers" in str(refusal.explanation),
+    )
+
+
+def _in_some_order(
+    things: Iterable[Any],
+    remove: Callable[[Any], None],
+    must_wait: Callable[[docker.errors.APIError], bool],
+) -> None:
+    left = list(things)
     while left:
         refused, refusal = [], None
-        for image in left:
+        for thing in left:
             try:
-                _unless_gone(client.images.remove, image.id, force=True)
+                remove(thing)
             except docker.errors.APIError as why:
-                if why.status_code != HTTPStatus.CONFLICT:
+                if not must_wait(why):
                     raise
-                refused.append(image)
+                refused.append(thing)
                 refusal = why
         if refusal and len(refused) == len(left):
             raise refusal

@@ -241,6 +241,32 @@ def test_what_is_still_used_is_told_on_both_engines(words: str) -> None:
     assert not is_name_taken(words)
 
 
+def test_a_container_that_others_stand_on_is_removed_after_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone: list[str] = []
+
+    class Stub:
+        def __init__(self, name: str, needed_by: str = "") -> None:
+            self.name, self.needed_by, self.attrs = name, needed_by, {"Labels": {}}
+
+        def remove(self, **_: object) -> None:
+            if self.needed_by not in {"", *gone}:
+                words = "container 4f5b has dependent containers which must be removed before it"
+                raise docker.errors.APIError("500", explanation=words)
+            gone.append(self.name)
+
+    def found(*containers: Stub) -> None:
+        monkeypatch.setattr(cleaning, "find", lambda *_, **__: cleaning.Found(containers))
+
+    found(Stub("a", needed_by="c"), Stub("b"), Stub("c"))
+    cleaning.sweep(None, chapter=None, learner=None)
+    assert gone == ["b", "c", "a"]
+    found(Stub("d", needed_by="somebody's"))
+    with pytest.raises(docker.errors.APIError, match="has dependent containers"):
+        cleaning.sweep(None, chapter=None, learner=None)
+
+
 def test_two_learners_never_meet(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
     sleeper(lab, "web")
     monkeypatch.setenv("COURSE_LEARNER", f"other-{uuid.uuid4().hex[:6]}")
