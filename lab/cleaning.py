@@ -139,10 +139,12 @@ def find(
     """
     filters = label_filters(chapter=chapter, learner=learner)
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
+    networks, volumes = client.networks.list(filters=filters), client.volumes.list(filters=filters)
+    wanted: list[str] = filters["label"]
     return Found(
-        containers=tuple(sorted(containers, key=lambda found: str(found.name))),
-        networks=tuple(sorted(client.networks.list(filters=filters), key=lambda n: str(n.name))),
-        volumes=tuple(sorted(client.volumes.list(filters=filters), key=lambda v: str(v.name))),
+        containers=_those_with(wanted, containers, key=lambda found: str(found.name)),
+        networks=_those_with(wanted, networks, key=lambda found: str(found.name)),
+        volumes=_those_with(wanted, volumes, key=lambda found: str(found.name)),
         images=tuple(sorted(images_of(client, filters), key=_by_name)),
     )
 
@@ -156,6 +158,11 @@ def images_of(client: docker.DockerClient, filters: dict[str, Any]) -> list[Imag
     wanted: list[str] = filters["label"]
     found = client.images.list(filters={"label": wanted[-1:]})
     return [image for image in found if _carries(labels_of(image), wanted)]
+
+
+def _those_with(wanted: list[str], found: list[Any], *, key: Callable[[Any], str]) -> Any:  # noqa: ANN401
+    """Look at the labels once more: Podman 4.3 finds a volume by any of several labels."""
+    return tuple(sorted((one for one in found if _carries(labels_of(one), wanted)), key=key))
 
 
 def _carries(labels: dict[str, str], wanted: list[str]) -> bool:

@@ -11,6 +11,7 @@ import docker
 import docker.errors
 import pytest
 import requests
+from docker.models.volumes import VolumeCollection
 
 from lab import Lab, open_lab
 from lab.cleaning import find, images_of
@@ -68,6 +69,22 @@ def test_learners_with_equal_dockerfiles_share_no_image_of_theirs(
     finally:
         other.close()
     assert find(lab.docker, learner=lab.naming.learner).images
+
+
+def test_what_an_engine_finds_by_one_of_the_labels_only_stays(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.docker.volumes.create(lab.name("data"))
+    monkeypatch.setenv("COURSE_LEARNER", f"{lab.naming.learner}-b")
+    other = open_lab(lab.naming.chapter)
+    try:
+        other.docker.volumes.create(other.name("data"))
+        list_all = VolumeCollection.list
+        monkeypatch.setattr(VolumeCollection, "list", lambda self, **_: list_all(self))
+        assert repr(lab.close()) == "Removed volume data."
+        assert repr(other.close()) == "Removed volume data."
+    finally:
+        other.close()
 
 
 @pytest.mark.parametrize(("asked", "given"), [(None, 10), (0, 0), (3, 3)])
