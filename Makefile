@@ -2,13 +2,17 @@
 # Each one first sees to what it needs (tools/setup.py); what is there and good is left alone.
 #
 #   ONLY=05       one chapter with its exercises and checks
+#   WORKERS=0     the tests one after the other, not in two processes at once; only such a run
+#                 times the notebooks for their readers
 #   ENGINE=none   no container engine: its cells and tests are left out, and counted
 #   REPOSITORY=…  the address that the site's links to sources and Binder lead to
 #   PYTHON=…      the Python to make .venv with, where python3 is not 3.11 to 3.13
 
 PYTHON ?= python3
+WORKERS ?= 2
 setup := @$(PYTHON) tools/setup.py apt venv
 python := .venv/bin/python
+pytest := .venv/bin/pytest -n $(WORKERS)
 engine := engine
 images := images
 ifeq ($(ENGINE),none)
@@ -39,11 +43,11 @@ lab: ## set everything up, run a first container, open JupyterLab on the first c
 test: ## lint, unit tests, all notebooks, the site in a browser; ONLY=05 is one chapter
 ifeq ($(ONLY),)
 	$(setup) $(engine) browser $(images)
-	@CHROMIUM="$$(cat _build/browser)" .venv/bin/pytest
+	@CHROMIUM="$$(cat _build/browser)" $(pytest)
 else
 	$(setup) $(engine) $(images)
 	@$(python) tools/notebooks.py check $(only)
-	@.venv/bin/pytest $(notebooks) $(checks)
+	@$(pytest) $(checks) $(notebooks)
 endif
 
 site: ## build the book to read into _build/html; needs no engine

@@ -1,21 +1,29 @@
 """Makes plain ``pytest`` run every notebook by nbval, strictly, and clean up after each one.
 
 Fixtures do not run for the cells of notebooks, so all of this is done by hooks.
+
+With ``pytest -n 2`` workers run the tests side by side, each a process of its own with these
+hooks, and a controller adds up what they say. A file is never split: the cells of a notebook
+belong together.
 """
 
 from __future__ import annotations
 
 import ast
+import dataclasses
 import datetime as dt
+import fcntl
 import json
 import os
 import secrets
+import shutil
 import signal
 import tempfile
 import threading
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import docker.errors
 import pytest
@@ -30,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
 
     from nbformat import NotebookNode
+    from xdist.scheduler import Scheduling
+    from xdist.workermanage import WorkerController
 
     from lab.engine import Engine
 
@@ -49,7 +59,10 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     config.option.nbval = True
     config.option.nbval_sanitize_with = str(config.rootpath / "nbval.cfg")
-    config.pluginmanager.register(Notebooks(config))
+    worker = getattr(config, "workerinput", None)
+    config.pluginmanager.register(Notebooks(config, worker))
+    if worker:
+        config.pluginmanager.register(Turns(Path(worker["folder"])))
 
 
 class LeftBehindError(Exception):
@@ -73,32 +86,92 @@ class Running:
     passed: set[int] = field(default_factory=set)
 
 
+@dataclass(frozen=True)
+class Tally:
+    """What the chosen tests and cells come to. Each worker collects all, so all find the same.
+
+    Attributes:
+        cells: The chosen cells.
+        empty: Those of them that show nothing.
+        ignored: Those of them whose output is not compared.
+        left_out_cells: Cells that are left out because they need an engine.
+        left_out_tests: Tests that are left out because they need an engine.
+        complaints: Why the run fails even if every cell passes.
+    """
+
+    cells: int
+    empty: int
+    ignored: int
+    left_out_cells: int
+    left_out_tests: int
+    complaints: list[str]
+
+
 class Notebooks:
     """What pytest does for notebooks on top of nbval; registered as a plugin.
 
     Args:
         config: pytest's configuration.
+        worker: What a worker was given by its controller; ``None`` in a process that is none.
     """
 
-    def __init__(self, config: pytest.Config) -> None:
+    def __init__(self, config: pytest.Config, worker: dict[str, Any] | None) -> None:
         self._root = config.rootpath
-        self._learner = f"pytest-{secrets.token_hex(3)}"
         self._no_engine = os.environ.get("ENGINE") == "none"
         self._engine: Engine | None = None
         self._running: Running | None = None
-        self._notebooks: list[NotebookNode] = []
-        self._selected: list[NotebookNode] = []
-        self._left_out_cells = 0
-        self._left_out_tests = 0
+        self._left_out = (0, 0)
+        self._tally: Tally | None = None
         self._records: dict[str, NotebookRecord] = {}
-        # The author's own progress and locks are no business of a test.
-        self._state = tempfile.TemporaryDirectory(prefix="course-state-")
+        self._output: dict[str, Any] | None = None
+        # A controller's workers that have not ended by themselves, by the learner of each.
+        self._at_work: set[str] = set()
+        if worker:
+            self._output = vars(config)["workeroutput"]
+            self._learner = str(worker["learner"])
+            self._folder = Path(worker["folder"])
+        else:
+            self._learner = f"pytest-{secrets.token_hex(3)}"
+            self._folder = Path(tempfile.mkdtemp(prefix="course-state-"))
+            config.add_cleanup(lambda: shutil.rmtree(self._folder, ignore_errors=True))
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_configure_node(self, node: WorkerController) -> None:
+        """Give a worker a learner of its own, and the folder that it shares with the others."""
+        learner = f"{self._learner}-{node.gateway.id}"
+        node.workerinput.update(learner=learner, folder=str(self._folder))
+        self._at_work.add(learner)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Scheduling:  # noqa: ANN401
+        """Give out whole files, in the order in which they were collected."""
+        # Here, because it is there only where there are workers.
+        from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415
+
+        config.option.loadscopereorder = False
+        return LoadFileScheduling(config, log)
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node: WorkerController) -> None:
+        """Take over what a worker found, and its word that nothing can run."""
+        said = getattr(node, "workeroutput", None)
+        if said is None:
+            # It crashed; who comes after it runs its tests, and its things are swept at the end.
+            return
+        self._at_work.discard(node.workerinput["learner"])
+        if "refusal" in said:
+            _refuse(said["refusal"])
+        if "tally" in said:
+            self._tally = Tally(**said["tally"])
+        for path, record in said.get("records", {}).items():
+            self._records[path] = NotebookRecord.model_validate_json(record)
 
     @pytest.hookimpl(trylast=True)
     def pytest_collection_modifyitems(
         self, config: pytest.Config, items: list[pytest.Item]
     ) -> None:
         """Find the engine that the chosen tests and cells need, or leave them out if told to."""
+        _order(items)
         engine_cells = _engine_cells(items)
         needing = [
             item
@@ -108,8 +181,7 @@ class Notebooks:
         if self._no_engine:
             left_out = set(needing)
             items[:] = [item for item in items if item not in left_out]
-            self._left_out_cells = len(engine_cells)
-            self._left_out_tests = len(needing) - len(engine_cells)
+            self._left_out = (len(engine_cells), len(needing) - len(engine_cells))
             config.hook.pytest_deselected(items=needing)
         elif needing and not config.option.collectonly:
             try:
@@ -117,17 +189,30 @@ class Notebooks:
                 if engine_cells:
                     images.ensure(self._engine.client)
             except LabError as error:
-                pytest.exit(
+                refusal = (
                     f"{len(needing)} tests and cells need a container engine.\n{error}\n"
-                    "With ENGINE=none they are left out, and counted.",
-                    returncode=pytest.ExitCode.USAGE_ERROR,
+                    "With ENGINE=none they are left out, and counted."
                 )
+                if self._output is not None:
+                    self._output["refusal"] = refusal
+                _refuse(refusal)
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which cells run, for the summary."""
         cells = [item for item in session.items if isinstance(item, IPyNbCell)]
-        self._selected = [cell.cell for cell in cells]
-        self._notebooks = [file.nb for file in dict.fromkeys(cell.parent for cell in cells)]
+        if not cells and not any(self._left_out):
+            return
+        notebooks = [file.nb for file in dict.fromkeys(cell.parent for cell in cells)]
+        chosen = [cell.cell for cell in cells]
+        self._tally = Tally(
+            len(chosen),
+            sum(not cell.outputs for cell in chosen if not _is_ignored(cell)),
+            sum(map(_is_ignored, chosen)),
+            *self._left_out,
+            _complaints(notebooks),
+        )
+        if self._output is not None:
+            self._output["tally"] = dataclasses.asdict(self._tally)
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
@@ -139,7 +224,8 @@ class Notebooks:
         with pytest.MonkeyPatch.context() as environment:
             environment.setenv("COURSE_LEARNER", self._learner)
             environment.setenv("COURSE_SEED", SEED)
-            environment.setenv("COURSE_STATE_DIR", self._state.name)
+            # The author's own progress and locks are no business of a test.
+            environment.setenv("COURSE_STATE_DIR", str(self._folder / self._learner))
             return (yield)
 
     @pytest.hookimpl(wrapper=True)
@@ -177,46 +263,35 @@ class Notebooks:
             # The run was stopped inside a notebook, whose kernel is gone only now.
             self._running.passed.clear()
             self._end()
+        if self._output is not None:
+            records = {path: record.model_dump_json() for path, record in self._records.items()}
+            self._output["records"] = records
+            return
+        if self._at_work and not self._no_engine:
+            self._sweep_after_workers()
         if self._records:
             self._write_records()
-        if self._complaints() and session.exitstatus == pytest.ExitCode.OK:
+        if self._tally and self._tally.complaints and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
-        self._state.cleanup()
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say how many outputs were really compared."""
-        if not (self._notebooks or self._left_out_cells or self._left_out_tests):
+        tally = self._tally
+        if tally is None:
             return
-        cells = len(self._selected)
-        ignored = sum(map(_is_ignored, self._selected))
-        empty = sum(not cell.outputs for cell in self._selected if not _is_ignored(cell))
         terminalreporter.section("notebooks")
         terminalreporter.line(
-            f"{cells} cells: {cells - ignored - empty} compared, "
-            f"{empty} without output ({empty / max(cells, 1):.0%}), {ignored} ignored"
+            f"{tally.cells} cells: {tally.cells - tally.ignored - tally.empty} compared, "
+            f"{tally.empty} without output ({tally.empty / max(tally.cells, 1):.0%}), "
+            f"{tally.ignored} ignored"
         )
         if self._no_engine:
             terminalreporter.line(
-                f"left out (ENGINE=none): {self._left_out_cells} cells and "
-                f"{self._left_out_tests} tests"
+                f"left out (ENGINE=none): {tally.left_out_cells} cells and "
+                f"{tally.left_out_tests} tests"
             )
-        for complaint in self._complaints():
+        for complaint in tally.complaints:
             terminalreporter.line(complaint, red=True)
-
-    def _complaints(self) -> list[str]:
-        """Judge whole notebooks, so that choosing one cell or leaving some out changes nothing."""
-        cells = [cell for notebook in self._notebooks for cell in notebook.cells if _is_code(cell)]
-        empty = sum(not cell.outputs for cell in cells)
-        ignored = sum(map(_is_ignored, cells))
-        complaints = []
-        if empty > MOST_WITHOUT_OUTPUT * len(cells):
-            complaints.append(
-                f"FAILED: {empty} of {len(cells)} cells show nothing, so nothing of them is "
-                f"compared (at most {MOST_WITHOUT_OUTPUT:.0%})"
-            )
-        if ignored > MOST_IGNORED:
-            complaints.append(f"FAILED: {ignored} outputs are ignored (at most {MOST_IGNORED})")
-        return complaints
 
     def _is_running(self, item: pytest.Item) -> bool:
         return self._running is not None and item.parent is self._running.file
@@ -240,10 +315,21 @@ class Notebooks:
                 date=dt.datetime.now().astimezone().date(),
                 engine=f"{self._engine.product} {self._engine.version}",
                 cores=os.cpu_count() or 1,
-                seconds=[round(seconds, 2)],
+                # Beside another worker a notebook takes longer than with a reader.
+                seconds=[] if self._output is not None else [round(seconds, 2)],
                 cells=cells,
                 **running.watch.counts(),
             )
+
+    def _sweep_after_workers(self) -> None:
+        """Remove what workers have left that were stopped or died before they could."""
+        try:
+            client = find_engine().client
+        except LabError:
+            return
+        for learner in self._at_work:
+            sweep(client, chapter=None, learner=learner)
+        client.close()
 
     def _write_records(self) -> None:
         """Add this run to the earlier ones on the same machine and engine."""
@@ -259,6 +345,53 @@ class Notebooks:
         file.parent.mkdir(exist_ok=True)
         rows = {path: records[path].model_dump(mode="json") for path in sorted(records)}
         file.write_text(json.dumps(rows, indent=1) + "\n")
+
+
+class Turns:
+    """Lets files run side by side with those of other workers, but some of them alone.
+
+    A file runs alone if one of its tests has the marker ``alone``, or one of its cells the tag:
+    it measures how long a browser is busy, or changes something that the engine has only once.
+
+    All files share a lock, and a file that runs alone has it for itself. Whoever waits for the
+    lock keeps the door, because the others come and go, and it would never be free.
+
+    Args:
+        folder: A folder that the workers of this run share.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._door = (folder / "door").open("w")
+        self._room = (folder / "room").open("w")
+        self._alone: set[Path] = set()
+        self._inside: Path | None = None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Note which files run alone."""
+        self._alone = {item.path for item in session.items if _is_alone(item)}
+
+    # First of all: who waits here must not be timed yet.
+    @pytest.hookimpl(wrapper=True, tryfirst=True)
+    def pytest_runtest_protocol(
+        self, item: pytest.Item, nextitem: pytest.Item | None
+    ) -> Generator[None, object, object]:
+        """Wait for a file's turn before its first test, and give it up after its last one."""
+        if self._inside != item.path:
+            fcntl.flock(self._door, fcntl.LOCK_EX)
+            fcntl.flock(self._room, fcntl.LOCK_EX if item.path in self._alone else fcntl.LOCK_SH)
+            fcntl.flock(self._door, fcntl.LOCK_UN)
+            self._inside = item.path
+        try:
+            return (yield)
+        finally:
+            if nextitem is None or nextitem.path != item.path:
+                self._inside = None
+                fcntl.flock(self._room, fcntl.LOCK_UN)
+
+    def pytest_unconfigure(self) -> None:
+        """Close the locks."""
+        self._door.close()
+        self._room.close()
 
 
 class EngineWatch:
@@ -366,6 +499,47 @@ class EngineWatch:
             for layers, size in sizes.items()
             if not any(other != layers and other[: len(layers)] == layers for other in sizes)
         )
+
+
+def _order(items: list[pytest.Item]) -> None:
+    """Put notebooks before browsers, and what runs alone where the others wait least for it."""
+    places: dict[Path, int] = {}
+    for item in items:
+        is_notebook = isinstance(item, IPyNbCell)
+        if _is_alone(item):
+            place = 0 if is_notebook else 3
+        else:
+            # nbval and an open browser both want the event loop of this thread.
+            place = 1 if is_notebook or item.get_closest_marker("browser") is None else 2
+        # A file is not split. An alone notebook has cells without the tag.
+        places[item.path] = (min if is_notebook else max)(place, places.get(item.path, place))
+    items.sort(key=lambda item: places[item.path])
+
+
+def _is_alone(item: pytest.Item) -> bool:
+    if isinstance(item, IPyNbCell):
+        return "alone" in item.cell.metadata.get("tags", [])
+    return item.get_closest_marker("alone") is not None
+
+
+def _refuse(reason: str) -> NoReturn:
+    pytest.exit(reason, returncode=pytest.ExitCode.USAGE_ERROR)
+
+
+def _complaints(notebooks: Iterable[NotebookNode]) -> list[str]:
+    """Judge whole notebooks, so that choosing one cell or leaving some out changes nothing."""
+    cells = [cell for notebook in notebooks for cell in notebook.cells if _is_code(cell)]
+    empty = sum(not cell.outputs for cell in cells)
+    ignored = sum(map(_is_ignored, cells))
+    complaints = []
+    if empty > MOST_WITHOUT_OUTPUT * len(cells):
+        complaints.append(
+            f"FAILED: {empty} of {len(cells)} cells show nothing, so nothing of them is "
+            f"compared (at most {MOST_WITHOUT_OUTPUT:.0%})"
+        )
+    if ignored > MOST_IGNORED:
+        complaints.append(f"FAILED: {ignored} outputs are ignored (at most {MOST_IGNORED})")
+    return complaints
 
 
 def _engine_cells(items: Iterable[pytest.Item]) -> set[pytest.Item]:

@@ -81,7 +81,9 @@ class NotebookRecord(_Row):
         date: The day of the last run.
         engine: The engine's product and version.
         cores: How many cores the machine had.
-        seconds: How long the last runs took, the kernel's start included, oldest first.
+        seconds: How long the last runs took that had no other worker beside them, the kernel's
+            start included, oldest first. A test run with workers counts, but does not time:
+            on a machine that is busy with other tests a notebook takes longer than with a reader.
         cells: How many code cells there are.
         containers: How many containers were created.
         at_once: How many of them ran at the same time at most.
@@ -94,7 +96,7 @@ class NotebookRecord(_Row):
     date: dt.date
     engine: _Words
     cores: _Positive
-    seconds: Annotated[list[float], Field(min_length=1)]
+    seconds: list[float]
     cells: _Count
     containers: _Count
     at_once: _Count

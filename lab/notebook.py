@@ -21,8 +21,10 @@ _NO_POOL = (
 # What the engine says, and what can be done about it.
 _STEPS = {
     "No such container": (
-        "It was removed, maybe outside this notebook. Run the cell that starts it again."
+        "It was removed, or there was never one of this name: yours have the name that "
+        "lab.name gives. If it is one of yours, run the cell that starts it again."
     ),
+    "is not running": "It has ended. Run the cell that starts it, and go on from there.",
     "no space left on device": (
         "The engine's disk is full: `lab doctor` in a terminal says how much is free."
     ),
@@ -44,7 +46,8 @@ def shorten_engine_errors() -> None:
     if shell is None:
         return
     shell.set_custom_exc(  # type: ignore[no-untyped-call]  # IPython has no types here
-        (docker.errors.DockerException, requests.exceptions.ConnectionError), _show
+        (docker.errors.DockerException, requests.exceptions.ConnectionError, KeyboardInterrupt),
+        _show,
     )
 
 
@@ -52,9 +55,11 @@ def next_step_for(error: BaseException) -> str | None:
     """Say what a learner can do about an error of the engine, if there is something to say.
 
     Example:
-        >>> next_step_for(docker.errors.NotFound("No such container: course-ada-05-web"))
-        'It was removed, maybe outside this notebook. Run the cell that starts it again.'
+        >>> next_step_for(docker.errors.APIError("volume is in use"))
+        'A container still mounts it, running or not: remove that one first.'
     """
+    if isinstance(error, KeyboardInterrupt):
+        return "You have stopped this cell. Run it again when you like."
     text = str(error)
     for words, next_step in _STEPS.items():
         if words in text:
@@ -82,7 +87,7 @@ def _show(
     tb_offset: int | None = None,
 ) -> list[str]:
     del traceback, tb_offset
-    lines = [f"{kind.__name__}: {error}"]
+    lines = [f"{kind.__name__}: {error}".removesuffix(": ")]
     next_step = next_step_for(error)
     if next_step:
         lines.append(f"Next: {next_step}")

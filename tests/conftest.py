@@ -11,11 +11,12 @@ if TYPE_CHECKING:
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PATIENCE_MS = 20_000  # a busy machine is no fault of the page
+BUDGET = "page budget"
 
 
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    # One for all tests: Playwright refuses to be started twice in a process.
+    # One for all tests of a worker: Playwright refuses to be started twice in a process.
     expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         chromium = playwright.chromium.launch(
@@ -23,3 +24,20 @@ def browser() -> Iterator[Browser]:
         )
         yield chromium
         chromium.close()
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    # Here, because a controller of workers reads no conftest.py of a deeper folder.
+    reports = [report for several in terminalreporter.stats.values() for report in several]
+    rows = [
+        row
+        for report in reports
+        for name, row in getattr(report, "user_properties", ())
+        if name == BUDGET and report.when == "call"
+    ]
+    if rows:
+        terminalreporter.section("site, per page, gzip")
+        terminalreporter.line(f"{'':<32} {'all':>9} {'scripts':>9} {'blocked':>8} {'shift':>8}")
+        for row in rows:
+            terminalreporter.line(row)
+        terminalreporter.line(f"{'at most':<32} {150:6.1f} KB {50:6.1f} KB {50:5.0f} ms   0.0020")

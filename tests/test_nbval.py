@@ -3,22 +3,18 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat.v4
 import pytest
 
 from lab.cleaning import find
 from lab.engine import find_engine
 
-ROOT = Path(__file__).parent.parent
-NO_ENGINE = {"DOCKER_HOST": "unix:///nonexistent"}
-KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
-OPEN = "from lab import open_lab\nlab = open_lab('05-life-cycle')"
-OPENED = "The lab of chapter 05 is open. lab.close() removes what you start here.\n"
+from .course import NO_ENGINE, OPEN, OPENED, Course, outcomes
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 START_THREE = """
 ports = {"8080/tcp": ("127.0.0.1", None)}
 for name in ("one", "two", "two"):
@@ -30,54 +26,9 @@ COUNTS = ("cells", "containers", "at_once", "ports", "networks", "volumes")
 LONG_ID = "f'{__import__(\"random\").getrandbits(256):064x}'"
 
 
-class Course:
-    """A repository with the real hooks and rules, and notebooks of a few cells."""
-
-    def __init__(self, root: Path) -> None:
-        self.root = root
-        for name in ("conftest.py", "nbval.cfg", "pyproject.toml"):
-            shutil.copy(ROOT / name, root)
-        for folder in ("chapters", "exercises", "tests", "tools"):
-            (root / folder).mkdir()
-
-    def write(self, name: str, *cells: tuple[str, str | None]) -> None:
-        """Store a notebook: each cell's source, and what it is said to show."""
-        written = []
-        for count, (source, shown) in enumerate(cells, start=1):
-            cell = nbformat.v4.new_code_cell(source, execution_count=count)
-            if shown is not None:
-                stream = nbformat.v4.new_output("stream", name="stdout", text=shown)
-                cell.outputs = [stream]
-            written.append(cell)
-        notebook = nbformat.v4.new_notebook(cells=written, metadata={"kernelspec": KERNEL})
-        nbformat.write(notebook, self.root / "chapters" / f"{name}.ipynb")
-
-    def tag(self, name: str, number: int, tag: str) -> None:
-        path = self.root / "chapters" / f"{name}.ipynb"
-        notebook = nbformat.read(path, as_version=4)
-        notebook.cells[number].metadata["tags"] = [tag]
-        nbformat.write(notebook, path)
-
-    def pytest(self, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "pytest", "-rA", "-p", "no:cacheprovider", *options],
-            cwd=self.root,
-            capture_output=True,
-            text=True,
-            env={**os.environ, **environment},
-            check=False,
-            timeout=240,
-        )
-
-
 @pytest.fixture
 def course(tmp_path: Path) -> Course:
     return Course(tmp_path)
-
-
-def outcomes(done: subprocess.CompletedProcess[str], name: str) -> list[str]:
-    found = re.findall(rf"^([A-Z]+) chapters/{name}.ipynb::Cell (\d+)", done.stdout, re.MULTILINE)
-    return [outcome for outcome, _ in sorted(found, key=lambda pair: int(pair[1]))]
 
 
 def test_every_stored_output_is_compared(course: Course) -> None:

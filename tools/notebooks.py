@@ -93,7 +93,7 @@ def measure(
     ] = None,
     root: Root = ROOT,
 ) -> None:
-    """Take the last test run's figures into facts/ and into each chapter's table."""
+    """Take what the last test runs with WORKERS=0 measured into facts/ and each chapter's table."""
     try:
         renewed = update_measured(root, date.date() if date else None, only)
         changed = update_chapters(root, only)

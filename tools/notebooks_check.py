@@ -35,6 +35,7 @@ __all__ = ["Finding", "Report", "check_all"]
 
 TAGS = frozenset(
     {
+        "alone",
         "hide-output",
         "nbval-ignore-output",
         "needs-isolation",
@@ -514,6 +515,6 @@ def _rerun(page: _Page) -> str:
 
 def _remeasure(page: _Page) -> str:
     return (
-        f"run `make test ONLY={page.stem.partition('-')[0]}`, "
+        f"run `make test ONLY={page.stem.partition('-')[0]} WORKERS=0`, "
         "then `.venv/bin/python tools/notebooks.py measure`"
     )

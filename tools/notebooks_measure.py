@@ -41,7 +41,10 @@ class NotMeasuredError(Exception):
 
 
 def update_measured(root: Path, date: dt.date | None, only: str | None) -> list[str]:
-    """Renew the table of measured figures from the last test run.
+    """Renew the table of measured figures from the last test runs.
+
+    What is counted comes from the last run. How long it takes comes from the last ones without
+    workers (``WORKERS=0``): beside other tests a notebook takes longer than with a reader.
 
     Args:
         root: The repository.
@@ -52,13 +55,14 @@ def update_measured(root: Path, date: dt.date | None, only: str | None) -> list[
         The stems of the renewed chapters.
 
     Raises:
-        NotMeasuredError: No test run has measured a chapter that was asked for.
+        NotMeasuredError: No test run has measured, or none has timed, a chapter that was asked
+            for.
     """
     source = root / "_build" / "measured.json"
     try:
         records = load_records(source)
     except FileNotFoundError:
-        raise NotMeasuredError(f"{source} is not there. Run `make test` first.") from None
+        raise NotMeasuredError(f"{source} is not there. Run `make test WORKERS=0` first.") from None
     table = root / "facts" / "measured.yaml"
     measured = load_measured(table)
     renewed = []
@@ -66,8 +70,12 @@ def update_measured(root: Path, date: dt.date | None, only: str | None) -> list[
         record = records.get(path.relative_to(root).as_posix())
         if record is None:
             raise NotMeasuredError(
-                f"The last test run did not measure {path.stem} to its end. "
-                f"Run `make test ONLY={path.stem.partition('-')[0]}` first."
+                f"The last test run did not measure {path.stem} to its end. {_run_first(path)}"
+            )
+        if not record.seconds:
+            raise NotMeasuredError(
+                f"{path.stem} was only run beside other tests, which says nothing of how long it "
+                f"takes a reader. {_run_first(path)}"
             )
         measured[path.stem] = _round(record, read_notebook(path), path.stem, date)
         renewed.append(path.stem)
@@ -130,6 +138,10 @@ def before_you_start(chapter: Chapter, measured: Measured) -> str:
         f"Measured on {measured.date} with {measured.engine} on "
         f"{_count(measured.cores, 'core')}."
     )
+
+
+def _run_first(path: Path) -> str:
+    return f"Run `make test ONLY={path.stem.partition('-')[0]} WORKERS=0` first."
 
 
 def _chapters(root: Path, only: str | None) -> list[Path]:

@@ -99,9 +99,9 @@ def give_copies(root: Path, into: Path, *, fresh: bool = False) -> Given:
 def learner_copy(notebook: NotebookNode, page: str, pages: Pages) -> NotebookNode:
     """Derive what a learner gets of a notebook.
 
-    A chapter keeps its outputs; of a widget, which JupyterLab can't show before its cell has run,
-    it keeps the text. An exercise loses its solutions, with the prose between
-    their marks, and every output; one empty cell stands in the place of each solution.
+    A chapter keeps its outputs, without the numbers of a run; of a widget, which JupyterLab can't
+    show before its cell has run, it keeps the text. An exercise loses its solutions, with the
+    prose between their marks, and every output; one empty cell stands in the place of each.
 
     Args:
         notebook: The notebook as it is stored.
@@ -114,7 +114,12 @@ def learner_copy(notebook: NotebookNode, page: str, pages: Pages) -> NotebookNod
     for cell in copy.cells:
         if cell.cell_type == "markdown":
             cell.source = plain_markdown(cell.source, page, pages)
+        if cell.cell_type == "code":
+            # An empty number tells a stored output from one's own.
+            cell.execution_count = None
         for output in cell.get("outputs", []):
+            if output.output_type == "execute_result":
+                output.execution_count = None
             if WIDGET in output.get("data", {}).get("text/html", ""):
                 output.data.pop("text/html")
                 output.data["text/plain"] = f"{ASLEEP}\n\n{output.data['text/plain']}"

@@ -63,6 +63,8 @@ def _stay_with_jupyterlab(chapter: str) -> int:
         # Any free port, so that nothing has to be free.
         "--ServerApp.port=0",
         f"--ServerApp.root_dir={LEARN}",
+        # Each clone keeps its own open tabs, and opens none of another clone's.
+        f"--LabApp.workspaces_dir={BUILD / 'workspaces'}",
         "--no-browser",
         # Ctrl-C ends it without a question.
         "--ServerApp.answer_yes=True",
@@ -75,7 +77,7 @@ def _stay_with_jupyterlab(chapter: str) -> int:
         options.append("--allow-root")
         print(
             "JupyterLab refuses to be started by root, because whoever gets in is root, too. "
-            "Here it is let: it listens on 127.0.0.1 only, and asks for a token."
+            "It is allowed here: it listens on 127.0.0.1 only, and asks for a token."
         )
     _ask_for_no_news()
     programs = f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"

@@ -138,11 +138,15 @@ def test_prepared_once_they_are_there_and_a_second_time_costs_nothing(
     images.prepare(client)
     before = image_ids(client, dangling=False)
 
-    begin = time.monotonic()
-    again = images.prepare(client)
-    images.ensure(client)
+    def seconds() -> float:
+        begin = time.monotonic()
+        images.prepare(client)
+        images.ensure(client)
+        return time.monotonic() - begin
 
-    assert time.monotonic() - begin < 0.2
+    # The best of three: the machine may be busy with something else.
+    assert min(seconds() for _ in range(3)) < 0.2
+    again = images.prepare(client)
     assert image_ids(client, dangling=False) == before
     assert image_ids(client, dangling=True) == set()
     assert [image.made for image in again] == [False, False, False]

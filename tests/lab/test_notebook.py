@@ -23,7 +23,9 @@ def conflict(explanation: str) -> docker.errors.APIError:
 @pytest.mark.parametrize(
     ("error", "said"),
     [
-        (docker.errors.NotFound("No such container: x"), "Run the cell that starts it again"),
+        (docker.errors.NotFound("No such container: x"), "run the cell that starts it again"),
+        (conflict("Container x is not running"), "It has ended. Run the cell that starts it"),
+        (KeyboardInterrupt(), "You have stopped this cell"),
         (docker.errors.ImageNotFound("No such image: x"), "lab images prepare"),
         (docker.errors.APIError("write: no space left on device"), "lab doctor"),
         (docker.errors.APIError("", explanation=NO_POOL), "lab clean"),
@@ -34,7 +36,7 @@ def conflict(explanation: str) -> docker.errors.APIError:
         (requests.exceptions.ConnectionError("refused"), "Nobody answers"),
     ],
 )
-def test_errors_of_the_engine_get_a_next_step(error: Exception, said: str) -> None:
+def test_errors_of_the_engine_get_a_next_step(error: BaseException, said: str) -> None:
     assert said in str(next_step_for(error))
 
 

@@ -1,11 +1,12 @@
 import gzip
 import http.server
+import json
 import mimetypes
+import re
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any, Literal
 import pytest
 import yaml
 from axe_playwright_python.sync_playwright import Axe
+from filelock import FileLock
 from playwright.sync_api import (
     Browser,
     BrowserContext,
@@ -28,7 +30,7 @@ REPOSITORY = "https://github.com/someone/a-fork"
 COMPRESSED = {".html", ".js", ".css", ".svg", ".ipynb"}
 Theme = Literal["light", "dark"]
 PATIENCE_MS = 20_000  # a busy machine is no fault of the page
-BUDGETS: pytest.StashKey[list[str]] = pytest.StashKey()
+SLOW_MACHINE = 6
 
 OBSERVE = """
 window.seen = {shift: 0, tasks: []};
@@ -99,6 +101,21 @@ def pages() -> list[str]:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "page" in metafunc.fixturenames:
         metafunc.parametrize("page", pages())
+    if "page_with_widgets" in metafunc.fixturenames:
+        metafunc.parametrize(
+            "page_with_widgets", [page for page in pages() if stored_widgets(page)]
+        )
+
+
+def stored_widgets(page: str) -> list[str]:
+    """Names the widgets that the notebook of a page stores, if it has one."""
+    notebook = (ROOT / page).with_suffix(".ipynb")
+    if not notebook.exists():
+        return []
+    cells = json.loads(notebook.read_text("utf-8"))["cells"]
+    outputs = (output for cell in cells for output in cell.get("outputs", []))
+    shown = ("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
+    return re.findall(r'data-anywidget="(\w+)"', "".join(shown))
 
 
 def build(into: Path, repository: str) -> str:
@@ -111,22 +128,36 @@ def build(into: Path, repository: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def builds(tmp_path_factory: pytest.TempPathFactory) -> list[tuple[Path, str]]:
-    """Builds the site for a fork and for a clone without an origin, both at once."""
-    folders = [tmp_path_factory.mktemp("fork"), tmp_path_factory.mktemp("clone")]
-    with ThreadPoolExecutor() as both:
-        said = list(both.map(build, folders, [REPOSITORY, "/no/public/address"]))
-    return [(into / "_build" / "html", words) for into, words in zip(folders, said, strict=True)]
+def build_once(
+    tmp_path_factory: pytest.TempPathFactory, worker_id: str
+) -> Callable[[str, str], tuple[Path, str]]:
+    """Builds the site in the worker that needs it first, and waits for that in the other."""
+    mine = tmp_path_factory.getbasetemp()
+    shared = mine if worker_id == "master" else mine.parent
+
+    def built(name: str, repository: str) -> tuple[Path, str]:
+        into = shared / name
+        said = into / "said"
+        with FileLock(f"{into}.lock"):
+            if not said.exists():
+                said.write_text(build(into, repository), "utf-8")
+        return into / "_build" / "html", said.read_text("utf-8")
+
+    return built
 
 
 @pytest.fixture(scope="session")
-def site(builds: list[tuple[Path, str]]) -> Path:
-    return builds[0][0]
+def site(build_once: Callable[[str, str], tuple[Path, str]]) -> Path:
+    """The site of a fork."""
+    return build_once("fork", REPOSITORY)[0]
 
 
 @pytest.fixture(scope="session")
-def site_without_repository(builds: list[tuple[Path, str]]) -> tuple[Path, str]:
-    return builds[1]
+def site_without_repository(
+    build_once: Callable[[str, str], tuple[Path, str]],
+) -> tuple[Path, str]:
+    """The site of a clone without an origin, and what was said while it was built."""
+    return build_once("clone", "/no/public/address")
 
 
 @pytest.fixture(scope="session")
@@ -168,38 +199,17 @@ def browser_without_scripts(browser: Browser) -> Iterator[BrowserContext]:
 
 @pytest.fixture(scope="session")
 def look(browser: Browser, address: str) -> Look:
-    """Opens a page of the site once for each way of looking at it."""
+    """Opens a page of the site once for each way of looking at it; in light on a slow machine.
+
+    What arrives in one go on a fast machine arrives bit by bit on a slow one.
+    """
 
     @cache
     def at(page: str, theme: Theme = "light", width: int = 1350) -> Visit:
-        return visit(browser, address + page, How(theme, width, with_axe=True))
+        slowdown = 1 if theme == "dark" else SLOW_MACHINE  # colours move nothing
+        return visit(browser, address + page, How(theme, width, slowdown, with_axe=True))
 
     return at
-
-
-@pytest.fixture
-def record_budget(request: pytest.FixtureRequest) -> Callable[[str, Visit, float], None]:
-    """Keeps a page's figures for the table that ends the run."""
-
-    def record(page: str, seen: Visit, blocking_ms: float) -> None:
-        request.config.stash.setdefault(BUDGETS, []).append(
-            f"{page:<32} {seen.bytes_without_images / 1024:6.1f} KB"
-            f" {seen.script_bytes / 1024:6.1f} KB {blocking_ms:5.0f} ms {seen.layout_shift:8.4f}"
-        )
-
-    return record
-
-
-def pytest_terminal_summary(
-    terminalreporter: pytest.TerminalReporter, config: pytest.Config
-) -> None:
-    rows = config.stash.get(BUDGETS, [])
-    if rows:
-        terminalreporter.section("site, per page, gzip")
-        terminalreporter.line(f"{'':<32} {'all':>9} {'scripts':>9} {'blocked':>8} {'shift':>8}")
-        for row in rows:
-            terminalreporter.line(row)
-        terminalreporter.line(f"{'at most':<32} {150:6.1f} KB {50:6.1f} KB {50:5.0f} ms   0.0020")
 
 
 @pytest.fixture(scope="session")
@@ -241,6 +251,8 @@ def visit(browser: Browser, url: str, how: How) -> Visit:
         "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
     assert page.evaluate("() => document.documentElement.dataset.theme") == how.theme
+    # All that depends on speed has been seen.
+    session.send("Emulation.setCPUThrottlingRate", {"rate": 1})
     if how.with_axe:
         seen.violations = _violations(page)
     context.close()

@@ -36,7 +36,9 @@ def make(*arguments: str, cwd: Path = ROOT, **environment: str) -> subprocess.Co
     )
 
 
-_OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES", "ONLY", "ENGINE", "REPOSITORY"}
+_OF_MAKE = {"MAKEFLAGS", "MAKELEVEL", "MFLAGS", "MAKEOVERRIDES"} | {
+    *("ONLY", "WORKERS", "ENGINE", "REPOSITORY")
+}
 
 
 @pytest.fixture
@@ -90,8 +92,8 @@ def test_chapter_that_does_not_exist_is_refused_with_a_list(door: str) -> None:
 def test_one_chapter_is_its_notebooks_and_its_checks() -> None:
     said = make("--dry-run", "test", "ONLY=05")
     assert (
-        "pytest chapters/05-life-cycle.ipynb exercises/05-life-cycle.ipynb "
-        "tests/lab/checks/test_life_cycle.py" in said.stdout
+        "pytest -n 2 tests/lab/checks/test_life_cycle.py "
+        "chapters/05-life-cycle.ipynb exercises/05-life-cycle.ipynb" in said.stdout
     )
     assert "check --only 05" in said.stdout
 

@@ -93,7 +93,13 @@ def test_reading_time_follows_from_the_words(house: House) -> None:
 
 
 def test_without_a_test_run_it_says_what_to_do(house: House) -> None:
-    with pytest.raises(NotMeasuredError, match="Run `make test` first"):
+    with pytest.raises(NotMeasuredError, match="Run `make test WORKERS=0` first"):
+        update_measured(house.root, None, None)
+
+
+def test_what_only_ran_beside_other_tests_is_not_told_to_readers(house: House) -> None:
+    measured(house.root, seconds=[])
+    with pytest.raises(NotMeasuredError, match="Run `make test ONLY=05 WORKERS=0` first"):
         update_measured(house.root, None, None)
 
 
