@@ -15,12 +15,14 @@ import tenacity
 from lab.naming import COURSE, UNTAGGED, labels_of, short_name, short_tag
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from docker.models.containers import Container
     from docker.models.images import Image
     from docker.models.networks import Network
     from docker.models.volumes import Volume
 
-__all__ = ["Found", "Removed", "find", "label_filters", "sweep"]
+__all__ = ["Found", "Removed", "find", "images_of", "is_still_used", "label_filters", "sweep"]
 
 
 @dataclass(frozen=True)
@@ -109,6 +111,20 @@ def label_filters(*, chapter: str | None = None, learner: str | None = None) -> 
     }
 
 
+def is_still_used(explanation: str) -> bool:
+    """Tell whether an engine refuses to remove a network or a volume that a container uses.
+
+    Args:
+        explanation: The engine's own words: Docker's, or Podman's ("is being used").
+
+    Example:
+        >>> is_still_used("remove data: volume is in use - [4f5b6c]")
+        True
+    """
+    used = "has active endpoints|(volume|network) is (in use|being used)"
+    return re.search(used, explanation) is not None
+
+
 def find(
     client: docker.DockerClient, *, chapter: str | None = None, learner: str | None = None
 ) -> Found:
@@ -123,11 +139,36 @@ def find(
     """
     filters = label_filters(chapter=chapter, learner=learner)
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
+    networks, volumes = client.networks.list(filters=filters), client.volumes.list(filters=filters)
+    wanted: list[str] = filters["label"]
     return Found(
-        containers=tuple(sorted(containers, key=lambda found: str(found.name))),
-        networks=tuple(sorted(client.networks.list(filters=filters), key=lambda n: str(n.name))),
-        volumes=tuple(sorted(client.volumes.list(filters=filters), key=lambda v: str(v.name))),
-        images=tuple(sorted(client.images.list(filters=filters), key=_by_name)),
+        containers=_those_with(wanted, containers, key=lambda found: str(found.name)),
+        networks=_those_with(wanted, networks, key=lambda found: str(found.name)),
+        volumes=_those_with(wanted, volumes, key=lambda found: str(found.name)),
+        images=tuple(sorted(images_of(client, filters), key=_by_name)),
+    )
+
+
+def images_of(client: docker.DockerClient, filters: dict[str, Any]) -> list[Image]:
+    """List the images that carry all the labels of ``label_filters``.
+
+    Podman 4.3 finds no image at all where several labels are asked for. So one is asked for, and
+    the others are looked for in the answer.
+    """
+    wanted: list[str] = filters["label"]
+    found = client.images.list(filters={"label": wanted[-1:]})
+    return [image for image in found if _carries(labels_of(image), wanted)]
+
+
+def _those_with(wanted: list[str], found: list[Any], *, key: Callable[[Any], str]) -> Any:  # noqa: ANN401
+    """Look at the labels once more: Podman 4.3 finds a volume by any of several labels."""
+    return tuple(sorted((one for one in found if _carries(labels_of(one), wanted)), key=key))
+
+
+def _carries(labels: dict[str, str], wanted: list[str]) -> bool:
+    parts = [label.partition("=") for label in wanted]
+    return all(
+        key in labels and (not between or labels[key] == value) for key, between, value in parts
     )
 
 
@@ -158,8 +199,7 @@ def sweep(
     found = find(client, chapter=chapter, learner=learner)
     networks, volumes = list(found.networks), list(found.volumes)
     if not dry_run:
-        for container in found.containers:
-            _remove_container(container)
+        _remove_containers(found.containers)
         networks = [network for network in networks if _remove_unless_used(network.remove)]
         volumes = [volume for volume in volumes if _remove_unless_used(volume.remove, force=True)]
         _remove_images(client, found.images)
@@ -192,7 +232,7 @@ def _remove_unless_used(remove: Any, **options: Any) -> bool:  # noqa: ANN401
     try:
         _unless_gone(remove, **options)
     except docker.errors.APIError as refusal:
-        if not re.search("has active endpoints|volume is in use", str(refusal.explanation)):
+        if not is_still_used(str(refusal.explanation)):
             raise
         return False
     return True
@@ -209,16 +249,37 @@ def _short_names(things: Any) -> tuple[str, ...]:  # noqa: ANN401
 
 def _remove_images(client: docker.DockerClient, images: tuple[Image, ...]) -> None:
     """Remove images, those first that stand on others: the engine refuses the other order."""
-    left = list(images)
+    _in_some_order(
+        images,
+        lambda image: _unless_gone(client.images.remove, image.id, force=True),
+        lambda refusal: refusal.status_code == HTTPStatus.CONFLICT,
+    )
+
+
+def _remove_containers(containers: tuple[Container, ...]) -> None:
+    """Remove containers, those first that share a namespace of others: Podman wants it so."""
+    _in_some_order(
+        containers,
+        _remove_container,
+        lambda refusal: "has dependent containers" in str(refusal.explanation),
+    )
+
+
+def _in_some_order(
+    things: Iterable[Any],
+    remove: Callable[[Any], None],
+    must_wait: Callable[[docker.errors.APIError], bool],
+) -> None:
+    left = list(things)
     while left:
         refused, refusal = [], None
-        for image in left:
+        for thing in left:
             try:
-                _unless_gone(client.images.remove, image.id, force=True)
+                remove(thing)
             except docker.errors.APIError as why:
-                if why.status_code != HTTPStatus.CONFLICT:
+                if not must_wait(why):
                     raise
-                refused.append(image)
+                refused.append(thing)
                 refusal = why
         if refusal and len(refused) == len(left):
             raise refusal

@@ -18,9 +18,13 @@ from lab.naming import Naming, short_name
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    import requests
+
     from lab.engine import Engine
 
-__all__ = ["LabelledAPIClient", "connect_labelled", "taken_address"]
+__all__ = ["LabelledAPIClient", "connect_labelled", "is_name_taken", "taken_address"]
+
+DEFAULT_STOP_SECONDS = 10
 
 _ADDRESS = re.compile(r"(?:(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:]*\]|::):\d+")
 
@@ -63,6 +67,21 @@ def taken_address(explanation: str) -> str | None:
     return address[0] if address else "a port"
 
 
+def is_name_taken(explanation: str) -> bool:
+    """Tell whether an engine refuses to make a container because another one has the name.
+
+    Docker goes on with ``container "…"``, and Podman with the id alone.
+
+    Args:
+        explanation: The engine's own words.
+
+    Example:
+        >>> is_name_taken('Conflict. The container name "/web" is already in use by container "1"')
+        True
+    """
+    return " is already in use by " in explanation
+
+
 class LabelledAPIClient(docker.APIClient):
     """docker-py's low-level client with three habits added, for use inside a ``DockerClient``.
 
@@ -89,11 +108,14 @@ class LabelledAPIClient(docker.APIClient):
                 or a volume that it mounts does.
         """
         config["Labels"] = self._labelled(config.get("Labels"))
+        if config.get("StopTimeout") is None:
+            # Docker's own default, said aloud: Podman 4.3 takes the empty value for no time at all.
+            config["StopTimeout"] = DEFAULT_STOP_SECONDS
         self._make_volumes(config.get("HostConfig") or {})
         try:
             return self._create(config, name, platform)
         except docker.errors.APIError as refusal:
-            if name is None or "already in use by container" not in str(refusal.explanation):
+            if name is None or not is_name_taken(str(refusal.explanation)):
                 raise
             self._remove_own_container(name)
         return self._create(config, name, platform)
@@ -168,6 +190,15 @@ class LabelledAPIClient(docker.APIClient):
             options["dockerfile"] = str(Path(elsewhere, "Dockerfile"))
             Path(options["dockerfile"]).write_text(dockerfile.text, encoding="utf-8")
             return _as_written(super().build(path, *args, **options), dockerfile)
+
+    def post(self, url: Any, *args: Any, **options: Any) -> requests.Response:  # noqa: ANN401
+        """See ``requests.Session.post``."""
+        # docker-py names a Dockerfile from outside of the folder twice: by its name in the
+        # context, and by its whole text. Docker reads the first, Podman the last.
+        params = options.get("params")
+        if isinstance(params, dict) and isinstance(params.get("dockerfile"), tuple):
+            options["params"] = {**params, "dockerfile": params["dockerfile"][0]}
+        return super().post(url, *args, **options)
 
     def _with_labels(self, text: str) -> LabelledDockerfile:
         return LabelledDockerfile(text, self.naming.labels)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import getpass
 import hashlib
 import json
@@ -49,6 +50,9 @@ ANSWER_SECONDS = 2.0
 # A server that sends one byte now and then, or a dead name server, outlasts the limits of
 # single reads: this one ends the whole try.
 _HARD_LIMIT_SECONDS = ANSWER_SECONDS + 0.5
+# One that has answered is there, and may still be slow to say what it is: Podman asks the system's
+# package manager for the origin of its parts, each time.
+_VERSION_SECONDS = 20.0
 _OLDEST_API = docker.constants.MINIMUM_DOCKER_API_VERSION
 _NEWEST_API = docker.constants.DEFAULT_DOCKER_API_VERSION
 
@@ -187,7 +191,7 @@ def find_engine(
     """Find the engine: ``DOCKER_HOST``, else the current Docker context, else a usual socket.
 
     One that was named and can't be used is an error: no other one is taken in its place.
-    Each place has two seconds to answer.
+    Each place has two seconds to answer at all; one that does may take longer to say what it is.
 
     Args:
         environ: The environment to read; the process's own when left out.
@@ -402,24 +406,29 @@ def _try(candidate: _Candidate, tried: list[Attempt]) -> Engine:
 
 def _within_limit(candidate: _Candidate) -> dict[str, Any]:
     answers: list[dict[str, Any] | _UnusableError] = []
+    is_there, is_done = threading.Event(), threading.Event()
 
     def ask() -> None:
         try:
-            answers.append(_ask(candidate))
+            answers.append(_ask(candidate, is_there))
         except _UnusableError as failure:
             answers.append(failure)
+        finally:
+            is_there.set()
+            is_done.set()
 
-    thread = threading.Thread(target=ask, name="look for an engine", daemon=True)
-    thread.start()
-    thread.join(_HARD_LIMIT_SECONDS)
-    answer = answers[0] if answers else _silent()
+    threading.Thread(target=ask, name="look for an engine", daemon=True).start()
+    if is_there.wait(_HARD_LIMIT_SECONDS):
+        is_done.wait(_VERSION_SECONDS)
+    # What comes in later is not waited for: this looks once.
+    answer = answers[0] if answers else _silent(is_there=is_there.is_set())
     if isinstance(answer, _UnusableError):
         raise answer
     return answer
 
 
-def _ask(candidate: _Candidate) -> dict[str, Any]:
-    """Ask for the engine's version, without a trace if it fails."""
+def _ask(candidate: _Candidate, is_there: threading.Event) -> dict[str, Any]:
+    """Ask for the engine's version, without a trace if it fails; tell as soon as it answers."""
     try:
         url = str(docker.utils.parse_host(candidate.host, tls=bool(candidate.tls)))
     except (docker.errors.DockerException, ValueError):
@@ -440,9 +449,14 @@ def _ask(candidate: _Candidate) -> dict[str, Any]:
         candidate.host, _OLDEST_API, timeout=int(ANSWER_SECONDS), tls=candidate.tls
     )
     try:
+        # A refusal is an answer, too: an engine may be too new for the version that is asked in.
+        with contextlib.suppress(docker.errors.APIError):
+            api.ping()
+        is_there.set()
+        api.timeout = int(_VERSION_SECONDS)
         about = api.version(api_version=False)
     except requests.exceptions.Timeout:
-        raise _silent() from None
+        raise _silent(is_there=is_there.is_set()) from None
     except requests.exceptions.SSLError as error:
         # requests wraps OpenSSL's sentence three times.
         said = re.search(r"\] ([^\[\]]+) \(_ssl", str(error))
@@ -481,7 +495,7 @@ def _knock(url: str) -> None:
     except PermissionError:
         raise _UnusableError(PermissionDeniedError, "permission denied") from None
     except TimeoutError:
-        raise _silent() from None
+        raise _silent(is_there=False) from None
     except socket.gaierror:
         raise _UnusableError(
             EngineNotRunningError, f"the name {parts.hostname} leads to no machine"
@@ -491,9 +505,12 @@ def _knock(url: str) -> None:
         raise _UnusableError(EngineNotRunningError, f"nobody listens there ({reason})") from None
 
 
-def _silent() -> _UnusableError:
+def _silent(*, is_there: bool) -> _UnusableError:
     return _UnusableError(
-        EngineNotRunningError, f"it does not answer within {ANSWER_SECONDS:g} seconds"
+        EngineNotRunningError,
+        f"it answers, but does not say its version within {_VERSION_SECONDS:g} seconds"
+        if is_there
+        else f"it does not answer within {ANSWER_SECONDS:g} seconds",
     )
 
 

@@ -152,10 +152,14 @@ def short_tag(tag: str, labels: dict[str, str]) -> str:
         'greeter:1'
         >>> short_tag("course/app:1", {})
         'course/app:1'
+        >>> short_tag("docker.io/library/course-ada-04-greeter:1", labels)
+        'greeter:1'
     """
     first, _, rest = tag.partition("/")
     # As the engine decides it: what holds a dot or a port is an address.
     is_address = rest and ("." in first or ":" in first)
+    if first == "docker.io":
+        rest = rest.removeprefix("library/")  # Podman's full form of a name without a folder
     return short_name(rest if is_address else tag, labels)
 
 

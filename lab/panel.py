@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
+import re
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from lab.display import Table, table_of
 if TYPE_CHECKING:
     from docker.models.containers import Container
 
-__all__ = ["Panel", "age", "memory_bytes"]
+__all__ = ["Panel", "age", "memory_bytes", "usual_name"]
 
 REFRESH_SECONDS = 2.0
 STOP_SECONDS = 3
@@ -69,7 +70,9 @@ class Panel:
         return sorted(found, key=lambda container: str(container.name))
 
     def _table(self) -> Table:
-        return table_of(self._containers(), ("name", "Config.Image", "status"))
+        table = table_of(self._containers(), ("name", "Config.Image", "status"))
+        rows = ((name, usual_name(str(image)), status) for name, image, status in table.rows)
+        return Table(table.columns, tuple(rows))
 
     def _start(self) -> None:
         if self._thread is None:
@@ -118,6 +121,18 @@ class Panel:
 
         button.on_click(stop)
         return button
+
+
+def usual_name(image: str) -> str:
+    """Leave out of an image's name what everybody leaves out, and Podman puts in.
+
+    Example:
+        >>> usual_name("docker.io/course/base:1")
+        'course/base:1'
+        >>> usual_name("docker.io/library/python:3.11")
+        'python:3.11'
+    """
+    return re.sub(r"^docker\.io/(library/)?", "", image)
 
 
 def age(started: str, now: dt.datetime) -> str:

@@ -14,6 +14,7 @@ import tenacity
 
 from lab.abilities import missing_in
 from lab.checks.exercise import NotYet
+from lab.cleaning import images_of
 from lab.naming import short_tag
 
 if TYPE_CHECKING:
@@ -104,7 +105,7 @@ def image(lab: Lab, short: str) -> Image:
         return lab.docker.images.get(f"{lab.name(name)}:{tag}")
     except docker.errors.ImageNotFound:
         pass
-    found = lab.docker.images.list(filters=lab.filters)
+    found = images_of(lab.docker, lab.filters)
     names = sorted(short_tag(other, lab.naming.labels) for one in found for other in one.tags)
     there = f"There is: {', '.join(names)}." if names else "You have built no image here yet."
     raise NotYet(

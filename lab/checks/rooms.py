@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
     from lab.session import Lab
 
-__all__ = ["Process", "open_room", "programs", "room", "settled", "wait_for_program", "write"]
+__all__ = [
+    "OPTIONS",
+    "Process",
+    "open_room",
+    "programs",
+    "room",
+    "settled",
+    "wait_for_program",
+    "write",
+]
 
 START_SECONDS = 20
 SETTLE_SECONDS = 2
@@ -79,10 +88,17 @@ def group_of(text):
     by_kind = {kind: path for path, kinds in groups.items() for kind in kinds.split(",")}
     return by_kind.get("pids", by_kind.get("", "/"))
 
+# Podman 4.3 gives a room on cgroup v1 no cgroup namespace, so that its processes see the whole
+# path of their group; the mount at /limits tells which part of it is the room's.
+mounts = [line.split()[3:5] for line in read("/proc/self/mountinfo").splitlines()]
+around = dict(reversed(mount) for mount in mounts).get(os.path.realpath("/limits"), "/")
+
 def look(number):
     at = f"/proc/{number}"
     status = dict(re.findall(r"^(\w+):\s*(.*)$", read(f"{at}/status"), re.M))
     group = group_of(read(f"{at}/cgroup"))
+    if around != "/":
+        group = group.removeprefix(around) or "/"
     return {
         "program": status.get("Name", ""),
         "ns": {kind: link(f"{at}/ns/{kind}") for kind in ("uts", "ipc", "net", "mnt", "pid")},

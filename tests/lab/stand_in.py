@@ -10,6 +10,7 @@ import socket
 import socketserver
 import ssl
 import threading
+import time
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -72,7 +73,10 @@ class _UnixServer(socketserver.ThreadingMixIn, socketserver.UnixStreamServer):
 
 
 def _handler(
-    version: dict[str, object] | None, answers: Mapping[str, object]
+    version: dict[str, object] | None,
+    answers: Mapping[str, object],
+    *,
+    version_seconds: float = 0,
 ) -> type[http.server.BaseHTTPRequestHandler]:
     class Handler(http.server.BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -80,7 +84,10 @@ def _handler(
             if version is None:
                 self._answer(200, b"<h1>Welcome</h1>", "text/html")
             elif self.path == "/version":
-                self._answer(200, json.dumps(version).encode(), "application/json")
+                time.sleep(version_seconds)
+                # Somebody may have given up waiting.
+                with contextlib.suppress(ConnectionError):
+                    self._answer(200, json.dumps(version).encode(), "application/json")
             elif route in answers:
                 self._answer(200, json.dumps(answers[route]).encode(), "application/json")
             else:
@@ -106,7 +113,11 @@ def _handler(
 
 @contextlib.contextmanager
 def answering(
-    path: Path, version: dict[str, object] | None, answers: Mapping[str, object] | None = None
+    path: Path,
+    version: dict[str, object] | None,
+    answers: Mapping[str, object] | None = None,
+    *,
+    version_seconds: float = 0,
 ) -> Iterator[str]:
     """Answer on a unix socket as an engine of this version, or with ``None`` as a web site.
 
@@ -114,8 +125,10 @@ def answering(
         path: The socket.
         version: What it says of its version.
         answers: What else it can be asked, such as ``/info``, and what it says then.
+        version_seconds: How long it takes to say its version.
     """
-    with _UnixServer(str(path), _handler(version, answers or {})) as server, _serving(server):
+    handler = _handler(version, answers or {}, version_seconds=version_seconds)
+    with _UnixServer(str(path), handler) as server, _serving(server):
         yield f"unix://{path}"
 
 

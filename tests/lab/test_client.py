@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import io
 import tarfile
+import urllib.parse
+from typing import Any
 
 import docker
 import docker.errors
 import pytest
+import requests
+from docker.models.volumes import VolumeCollection
 
 from lab import Lab, open_lab
-from lab.cleaning import find
+from lab.cleaning import find, images_of
 
 pytestmark = pytest.mark.engine
 
@@ -67,6 +71,40 @@ def test_learners_with_equal_dockerfiles_share_no_image_of_theirs(
     assert find(lab.docker, learner=lab.naming.learner).images
 
 
+def test_what_an_engine_finds_by_one_of_the_labels_only_stays(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.docker.volumes.create(lab.name("data"))
+    monkeypatch.setenv("COURSE_LEARNER", f"{lab.naming.learner}-b")
+    other = open_lab(lab.naming.chapter)
+    try:
+        other.docker.volumes.create(other.name("data"))
+        list_all = VolumeCollection.list
+        monkeypatch.setattr(VolumeCollection, "list", lambda self, **_: list_all(self))
+        assert repr(lab.close()) == "Removed volume data."
+        assert repr(other.close()) == "Removed volume data."
+    finally:
+        other.close()
+
+
+@pytest.mark.parametrize(("asked", "given"), [(None, 10), (0, 0), (3, 3)])
+def test_a_container_has_ten_seconds_to_stop_unless_it_is_told_otherwise(
+    lab: Lab, asked: int | None, given: int
+) -> None:
+    made = lab.docker.api.create_container("course/base:1", "true", stop_timeout=asked)
+    assert lab.docker.api.inspect_container(made)["Config"]["StopTimeout"] == given
+
+
+def test_images_are_found_by_all_of_their_labels_and_not_by_one(lab: Lab) -> None:
+    build(lab, b"FROM course/base:1\nENV A=1")
+    assert [image.tags for image in images_of(lab.docker, lab.filters)] == [
+        [f"{lab.name('greeter')}:1"]
+    ]
+    for wrong in ("chapter=99-none", "course=another", "nothing"):
+        labels = [wrong, *lab.filters["label"]]
+        assert images_of(lab.docker, {"label": labels}) == []
+
+
 def test_a_second_build_uses_the_first(lab: Lab) -> None:
     assert build(lab, TWO_STAGES) == build(lab, TWO_STAGES, short="again")
 
@@ -100,6 +138,27 @@ def test_a_folder_is_built_with_its_dockerignore(lab: Lab) -> None:
     assert said.split() == [b".dockerignore", b"Dockerfile", b"greeting"]
     lab.close()
     assert not folder.exists()
+
+
+def test_a_dockerfile_is_named_once_and_its_text_is_no_name(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, asked, send = lab.folder("greeter"), [], requests.Session.send
+
+    def note(
+        self: requests.Session,
+        request: requests.PreparedRequest,
+        **options: Any,  # noqa: ANN401
+    ) -> requests.Response:
+        asked.append(urllib.parse.urlsplit(str(request.url)))
+        return send(self, request, **options)
+
+    (folder / "Dockerfile").write_text("FROM course/base:1\nENV A=1")
+    monkeypatch.setattr(requests.Session, "send", note)
+    lab.docker.images.build(path=str(folder))
+    [query] = [urllib.parse.parse_qs(url.query) for url in asked if url.path.endswith("/build")]
+    [name] = query["dockerfile"]
+    assert "FROM" not in name
 
 
 def test_a_context_of_ones_own_is_left_as_it_is(lab: Lab) -> None:

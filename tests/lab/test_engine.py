@@ -339,6 +339,28 @@ def test_a_server_that_answers_a_byte_at_a_time_costs_no_more(tmp_path: Path) ->
     assert "it does not answer within 2 seconds" in caught.value.what
 
 
+def test_an_engine_that_answers_may_be_slow_to_say_its_version(
+    tmp_path: Path, short_folder: Path
+) -> None:
+    # As Podman on Debian is, on a busy machine.
+    with answering(short_folder / "e.sock", USUAL, version_seconds=AT_MOST) as host:
+        engine = find_engine(environment(tmp_path, DOCKER_HOST=host))
+    engine.client.close()
+    assert engine.version == "20.10.24"
+
+
+def test_an_engine_that_never_says_its_version_is_not_waited_for(
+    tmp_path: Path, short_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.engine._VERSION_SECONDS", 2.0)
+    with (
+        answering(short_folder / "e.sock", USUAL, version_seconds=AT_MOST) as host,
+        pytest.raises(EngineNotRunningError) as caught,
+    ):
+        find_engine(environment(tmp_path, DOCKER_HOST=host))
+    assert "it answers, but does not say its version within 2 seconds" in caught.value.what
+
+
 def test_a_context_that_is_dead_or_missing_says_how_to_leave_it(tmp_path: Path) -> None:
     config = tmp_path / ".docker"
     make_context(config, "gone", {"Host": f"unix://{tmp_path}/none", "SkipTLSVerify": False})

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from lab.errors import LabError
-from lab.naming import Naming, current_learner, fault_seed, short_name
+from lab.naming import Naming, current_learner, fault_seed, short_name, short_tag
 
 
 @pytest.mark.parametrize(
@@ -57,3 +57,17 @@ def test_a_name_that_docker_would_refuse_is_refused_with_an_example(bad: str) ->
     with pytest.raises(LabError, match="can't be part") as caught:
         Naming(chapter="05-life-cycle", learner="ada").full_name(bad)
     assert "lab.name('web')" in caught.value.next_step
+
+
+@pytest.mark.parametrize(
+    ("tag", "short"),
+    [
+        ("course-ada-04-greeter:1", "greeter:1"),
+        ("127.0.0.1:49153/course-ada-04-greeter:1", "greeter:1"),
+        ("docker.io/library/course-ada-04-greeter:1", "greeter:1"),
+        ("docker.io/course/app:1", "course/app:1"),
+        ("library/app:1", "library/app:1"),
+    ],
+)
+def test_a_tag_is_short_on_both_engines(tag: str, short: str) -> None:
+    assert short_tag(tag, Naming(chapter="04-images", learner="ada").labels) == short

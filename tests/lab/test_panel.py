@@ -7,7 +7,7 @@ import ipywidgets
 import pytest
 import tenacity
 
-from lab.panel import age, memory_bytes
+from lab.panel import age, memory_bytes, usual_name
 
 if TYPE_CHECKING:
     from lab import Lab
@@ -42,6 +42,19 @@ def test_memory_leaves_out_the_cache_in_both_versions(
     stats: dict[str, object], expected: int
 ) -> None:
     assert memory_bytes(stats) == expected
+
+
+@pytest.mark.parametrize(
+    ("image", "usual"),
+    [
+        ("course/base:1", "course/base:1"),
+        ("docker.io/course/base:1", "course/base:1"),
+        ("docker.io/library/python:3.11", "python:3.11"),
+        ("127.0.0.1:5000/greeter:1", "127.0.0.1:5000/greeter:1"),
+    ],
+)
+def test_an_image_has_the_same_name_on_both_engines(image: str, usual: str) -> None:
+    assert usual_name(image) == usual
 
 
 def labels(widget: ipywidgets.Widget) -> list[str]:

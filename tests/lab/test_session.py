@@ -12,7 +12,8 @@ import pytest
 import requests
 
 from lab import Lab, LabError, cleaning, open_lab
-from lab.client import taken_address
+from lab.cleaning import is_still_used
+from lab.client import is_name_taken, taken_address
 from lab.errors import (
     LabClosedError,
     NameTakenError,
@@ -213,6 +214,57 @@ def test_a_port_that_is_taken_is_said_in_words_that_stay(lab: Lab) -> None:
 )
 def test_a_taken_port_is_told_from_other_refusals(words: str, address: str | None) -> None:
     assert taken_address(words) == address
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        'Conflict. The container name "/web" is already in use by container "4f5b6c".',
+        'container create: the container name "web" is already in use by 4f5b6c. You have to ...',
+    ],
+)
+def test_a_taken_name_is_told_on_both_engines(words: str) -> None:
+    assert is_name_taken(words)
+    assert not is_still_used(words)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "error while removing network: network back id 4f5b has active endpoints",
+        "remove data: volume is in use - [4f5b6c]",
+        "volume data is being used by the following container(s): 4f5b: volume is being used",
+    ],
+)
+def test_what_is_still_used_is_told_on_both_engines(words: str) -> None:
+    assert is_still_used(words)
+    assert not is_name_taken(words)
+
+
+def test_a_container_that_others_stand_on_is_removed_after_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    gone: list[str] = []
+
+    class Stub:
+        def __init__(self, name: str, needed_by: str = "") -> None:
+            self.name, self.needed_by, self.attrs = name, needed_by, {"Labels": {}}
+
+        def remove(self, **_: object) -> None:
+            if self.needed_by not in {"", *gone}:
+                words = "container 4f5b has dependent containers which must be removed before it"
+                raise docker.errors.APIError("500", explanation=words)
+            gone.append(self.name)
+
+    def found(*containers: Stub) -> None:
+        monkeypatch.setattr(cleaning, "find", lambda *_, **__: cleaning.Found(containers))
+
+    found(Stub("a", needed_by="c"), Stub("b"), Stub("c"))
+    cleaning.sweep(None, chapter=None, learner=None)
+    assert gone == ["b", "c", "a"]
+    found(Stub("d", needed_by="somebody's"))
+    with pytest.raises(docker.errors.APIError, match="has dependent containers"):
+        cleaning.sweep(None, chapter=None, learner=None)
 
 
 def test_two_learners_never_meet(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

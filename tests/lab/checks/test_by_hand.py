@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from lab.checks.by_hand import FAULTS, inject
-from lab.checks.rooms import open_room, wait_for_program
+from lab.checks.rooms import OPTIONS, open_room, wait_for_program
 
 from .proof import CheckProof, Wrong, keep
 
@@ -191,3 +191,17 @@ class TestByHand(CheckProof):
             room = exercises.docker.containers.get(exercises.name("room-5"))
             seen.add(room.exec_run("cat /make.sh").output)
         assert len(seen) == len(FAULTS)
+
+    def test_a_limit_is_found_from_outside_of_a_cgroup_namespace(
+        self, exercises: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        if exercises.docker.info().get("CgroupVersion") != "1":
+            pytest.skip("in version 2 a room without a namespace does not see its own group only")
+        monkeypatch.setitem(OPTIONS, "cgroupns", "host")
+        script = "mkdir /limits/mine; echo {} > /limits/mine/pids.max; "
+        script += "echo $$ > /limits/mine/cgroup.procs; exec sleep 600"
+        start(exercises, "03.3", script=script.format(8))
+        assert exercises.check("03.3")
+        start(exercises, "03.3", script=script.format(9))
+        result = exercises.check("03.3")
+        assert "in the group mine, whose pids.max is 9, not 8" in str(result.hint)
