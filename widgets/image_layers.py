@@ -118,7 +118,7 @@ class Change:
         label: What the reader chooses.
         kind: Where it stands among the choices: "", "file" or "step".
         lines: The indexes of the instructions that are not as they were.
-        best: The order in which least is rebuilt, as indexes.
+        best: The order in which least is written and fewest steps run again, as indexes.
     """
 
     name: str
@@ -223,16 +223,16 @@ class ImageLayers(CourseWidget):
             yield Change(f"step {i + 1}", layer.text, "step", (i,), self._best([i]))
 
     def _best(self, changed: Iterable[int]) -> tuple[int, ...]:
-        """Orders the lines so that least is rebuilt; where it makes no difference, as written."""
+        """Orders the lines so that fewest are rebuilt; where it makes no difference, as written.
+
+        Only what must stay behind a changed line is rebuilt then. Each order rebuilds at least
+        that, so none writes less either.
+        """
         after = set(changed)
         for first, second, _ in self._keeps:  # by their first line, so one pass finds all
             if first in after:
                 after.add(second)
-        early = {i for i, layer in enumerate(self._layers) if layer.files and i not in after}
-        for first, second, _ in reversed(self._keeps):
-            if second in early:
-                early.add(first)
-        return tuple(sorted(range(len(self._layers)), key=lambda i: i not in early))
+        return tuple(sorted(range(len(self._layers)), key=after.__contains__))
 
     def _figures(self, order: Sequence[int], changed: Change) -> tuple[str, str]:
         """Says how many steps are rebuilt, and how much; as `figures` in the ES module."""
@@ -315,13 +315,22 @@ def _docker_image(image: object) -> Image:
 def _read(image: Image, steps: Sequence[Instruction]) -> list[Layer]:
     """Finds each instruction in the image's history, whichever builder wrote that."""
     history = image.history()  # newest first
+    name = steps[0].words[0]
+    tags = {name, f"{name}:latest"}  # an engine that has the base's tag says where it begins
+    begins = next((i for i, entry in enumerate(history) if tags & set(entry["Tags"] or ())), None)
+    above = history[:begins]
+
+    def skip_given_labels(at: int) -> int:
+        # They stand in no Dockerfile: a build's option puts them last, the lab behind FROM.
+        while at < len(above) and _is_given_label(above[at], steps):
+            at += 1
+        return at
+
     at = 0
     found: list[Layer] = []
     for number, step in reversed(list(enumerate(steps[1:], 2))):
-        # Labels that were given to the build and stand in no Dockerfile come last.
-        while at < len(history) and _is_given_label(history[at], steps):
-            at += 1
-        keyword, arguments = _said(history[at]) if at < len(history) else ("nothing", "")
+        at = skip_given_labels(at)
+        keyword, arguments = _said(above[at]) if at < len(above) else ("nothing", "")
         if not _fits(step, keyword, arguments):
             there = _short(f"{keyword} {arguments}".strip())
             raise ValueError(
@@ -332,14 +341,13 @@ def _read(image: Image, steps: Sequence[Instruction]) -> list[Layer]:
         files = step.keyword in FILE_KEYWORDS and _has_layer(image, history[at : at + 2])
         found.append(_layer(step, history[at]["Size"], files=files))
         at += 1
-    name = steps[0].words[0]
-    for i, entry in enumerate(history):  # an engine that has the base's tag says where it begins
-        if {name, f"{name}:latest"} & set(entry["Tags"] or ()) and i != at:
-            raise ValueError(
-                f"The Dockerfile does not fit the image: it has {len(steps) - 1} steps after FROM, "
-                f"the image's history {i - at + len(steps) - 1}. "
-                "Give the text that this image was built from."
-            )
+    at = skip_given_labels(at)
+    if begins not in {None, at}:
+        there = sum(not _is_given_label(entry, steps) for entry in above)
+        raise ValueError(
+            f"The Dockerfile does not fit the image: it has {len(steps) - 1} steps after FROM, "
+            f"the image's history {there}. Give the text that this image was built from."
+        )
     base = _layer(steps[0], sum(entry["Size"] for entry in history[at:]), files=True)
     return [base, *reversed(found)]
 

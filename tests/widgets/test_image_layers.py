@@ -35,7 +35,10 @@ BASE = [
     ("/bin/sh -c #(nop)  LABEL course=a ", 0),
     ("/bin/sh -c #(nop) COPY dir:b4d in / ", 34300145),
 ]
-TAGS = {BASE[0][0]: ["course/base:1"]}
+TAGS = {
+    BASE[0][0]: ["course/base:1"],
+    "/bin/sh -c #(nop)  LABEL course.source=packages: Debian 12": ["course/base:1"],
+}
 CLASSIC = [
     ("/bin/sh -c #(nop)  LABEL learner=ada", 0),
     ("/bin/sh -c #(nop)  LABEL course=a", 0),
@@ -67,6 +70,29 @@ BUILDKIT = [
 ]
 # An engine with containerd's store counts blocks and the folders above a file.
 BLOCKS = [(said, size + 12288 if said[0] in "RCW" else size) for said, size in BUILDKIT]
+# A build through a learner's own client, which writes a LABEL behind FROM. The base ends with one.
+LATE = """\
+FROM course/base:1
+WORKDIR /app
+COPY app.py ./
+COPY requirements.txt ./
+RUN head -c 3000000 /dev/zero > /deps
+ENV PORT=8080
+CMD ["python3", "app.py"]
+"""
+LABELLED = [
+    (f"/bin/sh -c #(nop)  {FOUND}", 0),
+    ("/bin/sh -c #(nop)  ENV PORT=8080", 0),
+    ("/bin/sh -c head -c 3000000 /dev/zero > /deps", 3000000),
+    ("/bin/sh -c #(nop) COPY file:5b1 in ./ ", 2),
+    ("/bin/sh -c #(nop) COPY file:72c in ./ ", 9),
+    ("/bin/sh -c #(nop) WORKDIR /app", 0),
+    ("/bin/sh -c #(nop)  LABEL course=a chapter=04-images learner=ada", 0),
+    ("/bin/sh -c #(nop)  LABEL course.source=packages: Debian 12", 0),
+    ("/bin/sh -c #(nop)  LABEL course=a", 0),
+    ('/bin/sh -c #(nop)  CMD ["sh"]', 0),
+    ("/bin/sh -c #(nop) COPY dir:b4d in / ", 34300145),
+]
 
 
 def image(history: list[tuple[str, int]], *, layers: list[int] | None = None) -> Image:
@@ -219,6 +245,30 @@ def test_each_builder_and_store_gives_the_same_page(history: list[tuple[str, int
         assert word not in html(widget).replace("BuildKit", "")
 
 
+@pytest.mark.parametrize("given", [[], [("LABEL team=a", 0)]], ids=["lab", "both"])
+def test_labels_that_stand_in_no_dockerfile_are_passed_over(given: list[tuple[str, int]]) -> None:
+    assert repr(ImageLayers(image([*given, *LABELLED]), LATE)).splitlines()[1:8] == [
+        "1. FROM course/base:1: 34 MB (varies)",
+        "2. WORKDIR /app: under 0.1 MB",
+        "3. COPY app.py ./: under 0.1 MB",
+        "4. COPY requirements.txt ./: under 0.1 MB",
+        "5. RUN head -c 3000000 /dev/zero > /deps: 3.0 MB",
+        "6. ENV PORT=8080: 0 bytes",
+        '7. CMD ["python3", "app.py"]: 0 bytes',
+    ]
+    hint = "it has 5 steps after FROM, the image's history 6"
+    with pytest.raises(ValueError, match=hint):
+        ImageLayers(image([*given, *LABELLED]), LATE.replace("WORKDIR /app\n", ""))
+
+
+def test_a_label_of_the_dockerfile_is_a_step_beside_those_that_were_given() -> None:
+    history = [*LABELLED[:6], ("/bin/sh -c #(nop)  LABEL x=y", 0), *LABELLED[6:]]
+    text = LATE.replace("WORKDIR", "LABEL x=y\nWORKDIR")
+    assert "2. LABEL x=y: 0 bytes" in repr(ImageLayers(image(history), text))
+    with pytest.raises(ValueError, match=r"step 2 is 'LABEL x=y', where .* has 'nothing'"):
+        ImageLayers(image(LABELLED), text)
+
+
 def test_another_base_differs_only_where_the_page_says_so() -> None:
     other = [
         *BUILDKIT[:-2],
@@ -298,21 +348,28 @@ def legal(widget: ImageLayers) -> list[tuple[int, ...]]:
     ]
 
 
-def test_no_legal_order_rebuilds_less_than_the_best() -> None:
-    widget = ImageLayers()
+@pytest.mark.parametrize("late", [False, True], ids=["example", "late"])
+def test_no_legal_order_rebuilds_less_than_the_best(*, late: bool) -> None:
+    widget = ImageLayers(image(LABELLED), LATE) if late else ImageLayers()
     orders = legal(widget)
     assert len(orders) > 10
 
-    def size(order: tuple[int, ...], changed: tuple[int, ...]) -> int:
-        marks = rebuilt(order, changed)
-        return sum(
-            widget._layers[line].size for line, mark in zip(order, marks, strict=True) if mark
-        )
+    def cost(order: tuple[int, ...], changed: tuple[int, ...]) -> tuple[int, int]:
+        again = list(itertools.compress(order, rebuilt(order, changed)))
+        return sum(widget._layers[line].size for line in again), len(again)
 
     for change in widget._changes.values():
         assert change.best in orders
-        least = min(size(order, change.lines) for order in orders)
-        assert size(change.best, change.lines) == least
+        least = min(cost(order, change.lines) for order in orders)
+        assert cost(change.best, change.lines) == least
+
+
+def test_the_best_order_moves_settings_too_and_nothing_without_need() -> None:
+    widget = ImageLayers()
+    best = {name: change.best for name, change in widget._changes.items()}
+    assert best["app.py"] == (0, 1, 3, 4, 5, 6, 2)
+    assert best[""] == best["step 1"] == best["step 7"] == (0, 1, 2, 3, 4, 5, 6)
+    assert "In the best order for this change: 1 of 7, under 0.1 MB." in repr(widget)
 
 
 def test_a_file_changes_each_copy_that_takes_it() -> None:
