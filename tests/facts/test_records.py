@@ -61,7 +61,7 @@ def test_every_duty_is_somebody_s() -> None:
         ("options", "[control-plane,", "[cooking,", "ecs-express: unknown duty cooking"),
         ("sources", "read: 2026-11-23", "read: 2026-12-24", "talk: read on 2026-12-24, after"),
         ("sources", "url: https", "url: gopher", "sources.yaml, talk, url"),
-        ("limits", "about:", "abuot:", "limits.yaml, fargate-vcpu, about"),
+        ("limits", "about:", "topic:", "limits.yaml, fargate-vcpu, about"),
         ("limits", "as_of: 2026-11-23", "", "limits.yaml, as_of: Field required"),
         ("versions", "on_eks: 2024-09-26", "on_eks: 2029-09-26", "1.31: its days are out of order"),
         (

@@ -411,7 +411,7 @@ def test_a_container_deleted_in_the_middle_is_said_and_made_again(
     engine_client.containers.get(lab.name("web")).remove(force=True)
     with pytest.raises(docker.errors.NotFound) as caught:
         web.exec_run("true")
-    assert "Run the cell that starts it again" in str(next_step_for(caught.value))
+    assert "run the cell that starts it again" in str(next_step_for(caught.value))
     sleeper(lab, "web").exec_run("true")
 
 

@@ -122,6 +122,7 @@ def line_of(code: int, year: Year) -> str:
 PLACE = {name: i for i, name in enumerate(RULES)}
 
 
+@pytest.mark.timeout(1200)  # as many draws as it takes; a busy machine is slow at them
 @pytest.mark.parametrize("year", [2026, 2019])
 def test_python_and_the_module_rank_alike(
     year: Year, open_page: Callable[..., Page], record_count: Callable[[str], None]
