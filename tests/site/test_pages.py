@@ -31,7 +31,7 @@ def test_page_does_not_shift_on_a_slow_machine(
 ) -> None:
     shift = look(page).layout_shift
     if shift > SHIFT:
-        # Where a paint falls into the middle of a table, its columns move once: the middle of three.
+        # A paint in the middle of a table moves its columns once: the middle of three visits.
         visits = [look_again(address + page, cpu_slowdown=6) for _ in range(2)]
         shift = statistics.median([shift, *(visit.layout_shift for visit in visits)])
     assert shift <= SHIFT
