@@ -315,13 +315,22 @@ def _docker_image(image: object) -> Image:
 def _read(image: Image, steps: Sequence[Instruction]) -> list[Layer]:
     """Finds each instruction in the image's history, whichever builder wrote that."""
     history = image.history()  # newest first
+    name = steps[0].words[0]
+    tags = {name, f"{name}:latest"}  # an engine that has the base's tag says where it begins
+    begins = next((i for i, entry in enumerate(history) if tags & set(entry["Tags"] or ())), None)
+    above = history[:begins]
+
+    def skip_given_labels(at: int) -> int:
+        # They stand in no Dockerfile: a build's option puts them last, the lab behind FROM.
+        while at < len(above) and _is_given_label(above[at], steps):
+            at += 1
+        return at
+
     at = 0
     found: list[Layer] = []
     for number, step in reversed(list(enumerate(steps[1:], 2))):
-        # Labels that were given to the build and stand in no Dockerfile come last.
-        while at < len(history) and _is_given_label(history[at], steps):
-            at += 1
-        keyword, arguments = _said(history[at]) if at < len(history) else ("nothing", "")
+        at = skip_given_labels(at)
+        keyword, arguments = _said(above[at]) if at < len(above) else ("nothing", "")
         if not _fits(step, keyword, arguments):
             there = _short(f"{keyword} {arguments}".strip())
             raise ValueError(
@@ -332,14 +341,13 @@ def _read(image: Image, steps: Sequence[Instruction]) -> list[Layer]:
         files = step.keyword in FILE_KEYWORDS and _has_layer(image, history[at : at + 2])
         found.append(_layer(step, history[at]["Size"], files=files))
         at += 1
-    name = steps[0].words[0]
-    for i, entry in enumerate(history):  # an engine that has the base's tag says where it begins
-        if {name, f"{name}:latest"} & set(entry["Tags"] or ()) and i != at:
-            raise ValueError(
-                f"The Dockerfile does not fit the image: it has {len(steps) - 1} steps after FROM, "
-                f"the image's history {i - at + len(steps) - 1}. "
-                "Give the text that this image was built from."
-            )
+    at = skip_given_labels(at)
+    if begins not in {None, at}:
+        steps_there = sum(not _is_given_label(entry, steps) for entry in above)
+        raise ValueError(
+            f"The Dockerfile does not fit the image: it has {len(steps) - 1} steps after FROM, "
+            f"the image's history {steps_there}. Give the text that this image was built from."
+        )
     base = _layer(steps[0], sum(entry["Size"] for entry in history[at:]), files=True)
     return [base, *reversed(found)]
 

@@ -35,7 +35,10 @@ BASE = [
     ("/bin/sh -c #(nop)  LABEL course=a ", 0),
     ("/bin/sh -c #(nop) COPY dir:b4d in / ", 34300145),
 ]
-TAGS = {BASE[0][0]: ["course/base:1"]}
+TAGS = {
+    BASE[0][0]: ["course/base:1"],
+    "/bin/sh -c #(nop)  LABEL course.source=packages: Debian 12": ["course/base:1"],
+}
 CLASSIC = [
     ("/bin/sh -c #(nop)  LABEL learner=ada", 0),
     ("/bin/sh -c #(nop)  LABEL course=a", 0),
@@ -67,6 +70,29 @@ BUILDKIT = [
 ]
 # An engine with containerd's store counts blocks and the folders above a file.
 BLOCKS = [(said, size + 12288 if said[0] in "RCW" else size) for said, size in BUILDKIT]
+# A build through a learner's own client, which writes a LABEL behind FROM. The base ends with one.
+LATE = """\
+FROM course/base:1
+WORKDIR /app
+COPY app.py ./
+COPY requirements.txt ./
+RUN head -c 3000000 /dev/zero > /deps
+ENV PORT=8080
+CMD ["python3", "app.py"]
+"""
+LABELLED = [
+    (f"/bin/sh -c #(nop)  {FOUND}", 0),
+    ("/bin/sh -c #(nop)  ENV PORT=8080", 0),
+    ("/bin/sh -c head -c 3000000 /dev/zero > /deps", 3000000),
+    ("/bin/sh -c #(nop) COPY file:5b1 in ./ ", 2),
+    ("/bin/sh -c #(nop) COPY file:72c in ./ ", 9),
+    ("/bin/sh -c #(nop) WORKDIR /app", 0),
+    ("/bin/sh -c #(nop)  LABEL course=a chapter=04-images learner=ada", 0),
+    ("/bin/sh -c #(nop)  LABEL course.source=packages: Debian 12", 0),
+    ("/bin/sh -c #(nop)  LABEL course=a", 0),
+    ('/bin/sh -c #(nop)  CMD ["sh"]', 0),
+    ("/bin/sh -c #(nop) COPY dir:b4d in / ", 34300145),
+]
 
 
 def image(history: list[tuple[str, int]], *, layers: list[int] | None = None) -> Image:
@@ -217,6 +243,30 @@ def test_each_builder_and_store_gives_the_same_page(history: list[tuple[str, int
     ]
     for word in ("sha256", "learner", "nop", "buildkit", "missing"):
         assert word not in html(widget).replace("BuildKit", "")
+
+
+@pytest.mark.parametrize("given", [[], [("LABEL team=a", 0)]], ids=["lab", "both"])
+def test_labels_that_stand_in_no_dockerfile_are_passed_over(given: list[tuple[str, int]]) -> None:
+    assert repr(ImageLayers(image([*given, *LABELLED]), LATE)).splitlines()[1:8] == [
+        "1. FROM course/base:1: 34 MB (varies)",
+        "2. WORKDIR /app: under 0.1 MB",
+        "3. COPY app.py ./: under 0.1 MB",
+        "4. COPY requirements.txt ./: under 0.1 MB",
+        "5. RUN head -c 3000000 /dev/zero > /deps: 3.0 MB",
+        "6. ENV PORT=8080: 0 bytes",
+        '7. CMD ["python3", "app.py"]: 0 bytes',
+    ]
+    hint = "it has 5 steps after FROM, the image's history 6"
+    with pytest.raises(ValueError, match=hint):
+        ImageLayers(image([*given, *LABELLED]), LATE.replace("WORKDIR /app\n", ""))
+
+
+def test_a_label_of_the_dockerfile_is_a_step_beside_those_that_were_given() -> None:
+    history = [*LABELLED[:6], ("/bin/sh -c #(nop)  LABEL x=y", 0), *LABELLED[6:]]
+    text = LATE.replace("WORKDIR", "LABEL x=y\nWORKDIR")
+    assert "2. LABEL x=y: 0 bytes" in repr(ImageLayers(image(history), text))
+    with pytest.raises(ValueError, match=r"step 2 is 'LABEL x=y', where .* has 'nothing'"):
+        ImageLayers(image(LABELLED), text)
 
 
 def test_another_base_differs_only_where_the_page_says_so() -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lab import images
+from lab import images, open_lab
 from lab.engine import find_engine
 from lab.naming import COURSE
 from widgets import ImageLayers
@@ -18,6 +18,7 @@ from widgets.image_layers import diff, rebuilt
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
+    from pathlib import Path
 
     import docker
     from docker.models.containers import Container
@@ -176,6 +177,27 @@ def test_the_widget_reads_a_real_image(builder: Builder, lines: list[str]) -> No
     tiny = "under 0.1 MB"
     assert added[1:] == [tiny, tiny, tiny, "2.0 MB", "0 bytes", tiny, "0 bytes"]
     assert "sha256" not in widget.markup
+
+
+def test_the_widget_reads_an_image_that_the_lab_has_built(
+    lines: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COURSE_LEARNER", f"test-{uuid.uuid4().hex[:8]}")
+    text = "\n".join(lines)
+    for name, content in {**files("x"), "Dockerfile": text}.items():
+        (tmp_path / name).write_text(content)
+    lab = open_lab("04-images")
+    try:
+        late, _ = lab.docker.images.build(path=str(tmp_path), tag=lab.name("late"), rm=True)
+        said = [entry["CreatedBy"] for entry in late.history()]
+        assert any("LABEL course=" in each and "learner=test-" in each for each in said)
+        widget = ImageLayers(late, dockerfile=text)
+    finally:
+        lab.close()
+    shown = [layer.text for layer in widget._layers]
+    assert shown[1:4] == lines[1:4]
+    assert len(shown) == len(lines)
+    assert "learner" not in widget.markup
 
 
 class Box:
