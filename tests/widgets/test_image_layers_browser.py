@@ -8,6 +8,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from widgets import ImageLayers
+from widgets.base import STATIC
 from widgets.dockerfile import fixed_pairs, parse
 from widgets.image_layers import diff, rebuilt
 
@@ -65,7 +66,7 @@ def mover(page: Page, line: int, by: int) -> Locator:
 
 
 def lines_of(page: Page) -> list[str]:
-    rows = page.locator(".lines tbody tr")
+    rows = page.locator(".lines [data-line]")
     return [row.get_attribute("data-line") or "" for row in rows.all()]
 
 
@@ -172,10 +173,49 @@ def test_a_line_that_must_stay_says_why(open_page: Callable[..., Page]) -> None:
     assert up.get_attribute("aria-disabled") == "true"
     assert up.get_attribute("aria-label") == "Move up: RUN pip install -r requirements.txt"
     up.dispatch_event("click")
-    assert verdict_of(page) == "RUN names requirements.txt, which COPY brings."
-    assert lines_of(page) == list("0123456")
-    page.locator('[data-show="written"]').click()
+    why = "RUN names requirements.txt, which COPY brings."
+    assert page.locator('[data-line="4"] + .why').inner_text() == why
+    assert page.locator('[role="status"][data-slot="heard"]').inner_text() == f"Step 5 stays. {why}"
     assert verdict_of(page).startswith("When app.py changes")
+    assert lines_of(page) == list("0123456")
+    mover(page, 0, -1).dispatch_event("click")
+    assert page.locator('[data-line="0"] + .why').inner_text() == "It is the first."
+    page.locator('[data-show="written"]').click()
+    assert page.locator(".why").is_hidden()
+    assert page.locator('[data-slot="heard"]').inner_text() == ""
+
+
+def test_on_a_phone_the_reason_is_on_the_screen(open_page: Callable[..., Page]) -> None:
+    page = open_page(ImageLayers(), width=390)
+    up = mover(page, 6, -1)
+    up.evaluate("element => element.scrollIntoView({ block: 'end' })")
+    mover(page, 4, -1).dispatch_event("click")
+    assert page.locator(".why").evaluate(
+        """(row) => {
+          const { top, bottom, height } = row.getBoundingClientRect();
+          return height > 20 && top >= 0 && bottom <= innerHeight;
+        }"""
+    )
+
+
+def test_on_the_site_the_tables_look_as_in_jupyterlab(open_page: Callable[..., Page]) -> None:
+    looks = """() => [...document.querySelectorAll(".image-layers table")].map((table) => {
+      const style = getComputedStyle(table);
+      return [table.clientWidth, style.borderCollapse, style.borderSpacing, style.fontSize];
+    })"""
+    page = open_page(ImageLayers())
+    page.locator("details").evaluate("element => { element.open = true; }")
+    bare = page.evaluate(looks)
+    page.add_style_tag(path=STATIC / "site.css")
+    page.evaluate(
+        """() => {
+          document.body.className = "bd-article";
+          document.querySelector("main").innerHTML =
+            `<div class="output">${document.querySelector("main").innerHTML}</div>`;
+          for (const details of document.querySelectorAll("details")) details.open = true;
+        }"""
+    )
+    assert page.evaluate(looks) == bare
 
 
 def test_the_best_order_is_one_press_away(open_page: Callable[..., Page]) -> None:

@@ -60,6 +60,7 @@ function render({ model, el }) {
   const slots = Object.fromEntries(find("[data-slot]").map((slot) => [slot.dataset.slot, slot]));
   const rows = find("[data-line]");
   const rowOf = (line) => rows.find((row) => Number(row.dataset.line) === line);
+  const refusal = root.querySelector(".why");
   const select = root.querySelector("select");
   const layers = find("[data-layer]");
   const writable = root.querySelector(".writable");
@@ -82,6 +83,23 @@ function render({ model, el }) {
     return by < 0 ? reason(table, other, line) : reason(table, line, other);
   }
 
+  /** Says under a row why it stays. What is announced stands elsewhere, and is always there. */
+  function refuse(row, why) {
+    refusal.firstElementChild.textContent = why;
+    refusal.hidden = false;
+    row.after(refusal);
+    refusal.scrollIntoView({ block: "nearest" });
+    slots.heard.textContent = `Step ${row.querySelector(".step").textContent} stays. ${why}`;
+  }
+
+  function hush() {
+    refusal.hidden = true;
+    refusal.firstElementChild.textContent = "";
+    const body = refusal.parentElement;
+    if (body.lastElementChild !== refusal) body.append(refusal);
+    slots.heard.textContent = "";
+  }
+
   function drawBuild() {
     const lines = order();
     const changed = model.get("changed");
@@ -89,7 +107,6 @@ function render({ model, el }) {
     const marks = rebuilt(lines, change.lines);
     select.value = changed;
     slots.verdict.textContent = verdict(table, lines, changed);
-    slots.verdict.classList.remove("refused");
     lines.forEach((line, at) => {
       const row = rowOf(line);
       const state = change.lines.includes(line) ? "changed" : marks[at] ? "rebuilt" : "reused";
@@ -109,6 +126,7 @@ function render({ model, el }) {
       }
     }
     arrange(rows, lines);
+    hush();
     arrange(layers, [...lines].reverse());
     for (const row of layers) {
       row.querySelector(".step").textContent = lines.indexOf(Number(row.dataset.layer)) + 1;
@@ -206,8 +224,7 @@ function render({ model, el }) {
         const by = Number(button.dataset.move);
         const why = stuck(line, by);
         if (why) {
-          slots.verdict.textContent = why;
-          slots.verdict.classList.add("refused");
+          refuse(row, why);
           return;
         }
         const lines = order();
