@@ -205,7 +205,7 @@ function render({ model, el }) {
       next = line === null ? others : { ...others, [path]: "deleted" };
       happens = line === null
         ? "It was in the writable layer alone: nothing is left of it."
-        : "A whiteout in the writable layer hides it. " +
+        : "A whiteout in the writable layer, a mark for a deleted file, hides it. " +
           "It is still in the image, which gets no smaller.";
     }
     if (next !== written) keep("container", next);
