@@ -343,10 +343,10 @@ def _read(image: Image, steps: Sequence[Instruction]) -> list[Layer]:
         at += 1
     at = skip_given_labels(at)
     if begins not in {None, at}:
-        counted = sum(not _is_given_label(entry, steps) for entry in above)
+        steps_there = sum(not _is_given_label(entry, steps) for entry in above)
         raise ValueError(
             f"The Dockerfile does not fit the image: it has {len(steps) - 1} steps after FROM, "
-            f"the image's history {counted}. Give the text that this image was built from."
+            f"the image's history {steps_there}. Give the text that this image was built from."
         )
     base = _layer(steps[0], sum(entry["Size"] for entry in history[at:]), files=True)
     return [base, *reversed(found)]
