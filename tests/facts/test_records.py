@@ -70,6 +70,7 @@ def test_every_duty_is_somebody_s() -> None:
             "[copilot-end], confidence: first-hand",
             "copilot-ended: first-hand, and all of its sources are third-party",
         ),
+        ("inputs", "left_out: what", "calls: [] #", "ecs-managed-instances: Value error, give it"),
         ("prices", "rows:", "rows: [", "is no YAML. Mend this place"),
     ],
 )
