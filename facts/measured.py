@@ -5,7 +5,9 @@ from pathlib import Path
 from typing import Annotated
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
+
+from facts.records import Record
 
 __all__ = [
     "Chapter",
@@ -22,11 +24,7 @@ _Positive = Annotated[int, Field(gt=0)]
 _Words = Annotated[str, Field(min_length=1)]
 
 
-class _Row(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-
-class Chapter(_Row):
+class Chapter(Record):
     """What a chapter asks for, in its author's words: each a phrase of Markdown.
 
     Attributes:
@@ -42,7 +40,7 @@ class Chapter(_Row):
     aws: _Words
 
 
-class Measured(_Row):
+class Measured(Record):
     """What the tests measured of a chapter, in round figures.
 
     Attributes:
@@ -74,7 +72,7 @@ class Measured(_Row):
     image_megabytes: _Count
 
 
-class NotebookRecord(_Row):
+class NotebookRecord(Record):
     """What test runs measured of one notebook, before rounding.
 
     Attributes:

@@ -323,7 +323,9 @@ class Facts(Record):
             'Fargate'
         """
         table, _, key = name.partition(".")
-        found: Record | None = getattr(self, table).rows.get(key) if table in FACTS else None
+        found: Record | None = (
+            getattr(self, table).rows.get(key) if table in type(self).model_fields else None
+        )
         return found
 
     def faults(self) -> list[str]:
@@ -358,9 +360,6 @@ class Facts(Record):
             if days != sorted(days):
                 found.append("its days are out of order")
         return found
-
-
-FACTS = frozenset(Facts.model_fields)
 
 
 @cache
