@@ -7,19 +7,25 @@ import os
 import re
 import zlib
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lab.errors import LabError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
 
 __all__ = [
     "COURSE",
     "Naming",
+    "by_seed",
     "current_learner",
     "fault_seed",
     "labels_of",
     "short_name",
     "short_tag",
 ]
+
+T = TypeVar("T")
 
 COURSE: Final = "containers-on-aws"
 UNTAGGED = "(untagged)"
@@ -63,6 +69,24 @@ def fault_seed() -> int:
             next_step="Set it to a number such as 7, or unset it.",
         )
     return int(named)
+
+
+def by_seed(choices: Collection[T]) -> T:
+    """Choose what a learner gets, by ``fault_seed``.
+
+    Args:
+        choices: What can be chosen; their order must not change within a course.
+
+    Raises:
+        LabError: ``COURSE_SEED`` is not a whole number.
+
+    Example:
+        >>> import os
+        >>> os.environ["COURSE_SEED"] = "4"
+        >>> by_seed(["port", "memory", "command"])
+        'memory'
+    """
+    return list(choices)[fault_seed() % len(choices)]
 
 
 @dataclass(frozen=True)

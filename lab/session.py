@@ -410,8 +410,9 @@ class Lab:
 
 def _say_what_is_missing(client: docker.DockerClient, chapter: str) -> None:
     """Say what the chapter needs and the engine can't do; cells show what they show."""
-    missing = missing_in(client.info())
-    for ability in checks.needs_of(chapter):
+    needed = checks.needs_of(chapter)
+    missing = missing_in(client.info()) if needed else ()
+    for ability in needed:
         if ability in missing:
             print(f"Some cells show other outputs on your engine. {ability.value}")  # noqa: T201
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lab.checks import rooms
+from lab.checks import evidence, rooms
 from lab.checks.exercise import Exercise, NotYet
-from lab.naming import fault_seed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -171,8 +170,7 @@ def _has_own_root(process: Process, around: Process) -> None:
 
 
 def _prepare_fault(lab: Lab) -> None:
-    faults = list(FAULTS)
-    inject(lab, faults[fault_seed() % len(faults)])
+    inject(lab, evidence.choose_fault(lab, FAULTS))
 
 
 def _check_walls(lab: Lab) -> None:

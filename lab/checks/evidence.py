@@ -12,10 +12,10 @@ import docker.errors
 import requests
 import tenacity
 
-from lab.abilities import missing_in
+from lab.abilities import Ability, missing_in
 from lab.checks.exercise import NotYet
 from lab.cleaning import images_of
-from lab.naming import short_tag
+from lab.naming import by_seed, short_tag
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
     from docker.models.images import Image
 
-    from lab.abilities import Ability
     from lab.session import Lab
 
 __all__ = [
@@ -31,6 +30,7 @@ __all__ = [
     "answers_inside",
     "capabilities",
     "capability_names",
+    "choose_fault",
     "container",
     "engine_can",
     "file_in",
@@ -139,16 +139,36 @@ def layers_of(found: Image) -> Iterator[bytes]:
             yield gzip.decompress(content) if content.startswith(b"\x1f\x8b") else content
 
 
-def running(lab: Lab, short: str) -> Container:
+def running(lab: Lab, short: str, *, then: str = "") -> Container:
     """Find a container of the learner that runs.
+
+    Args:
+        lab: The learner's lab.
+        short: The container's short name.
+        then: What to do where it does not run, as a sentence.
 
     Raises:
         NotYet: There is none, or it does not run.
     """
     found = container(lab, short)
     if found.status != "running":
-        raise NotYet(f"{short} should run, but {in_words(found)}.")
+        raise NotYet(f"{short} should run, but {in_words(found)}. {then}".rstrip())
     return found
+
+
+def choose_fault(lab: Lab, faults: Iterable[str]) -> str:
+    """Choose by the learner's seed which fault an exercise has, out of those that are one here.
+
+    Where the engine ignores limits, a fault named ``memory`` would be none.
+
+    Args:
+        lab: The learner's lab.
+        faults: Their names; the order must not change within a course.
+    """
+    names = list(faults)
+    if "memory" in names and not engine_can(lab, Ability.MEMORY_LIMIT):
+        names.remove("memory")
+    return by_seed(names)
 
 
 def engine_can(lab: Lab, ability: Ability) -> bool:

@@ -255,7 +255,7 @@ def _check_store(lab: Lab) -> None:
 
 
 def _prepare_kiosk(lab: Lab) -> None:
-    inject(lab, list(FAULTS)[fault_seed() % len(FAULTS)])
+    inject(lab, evidence.choose_fault(lab, FAULTS))
 
 
 def _check_kiosk(lab: Lab) -> None:

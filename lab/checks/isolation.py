@@ -10,7 +10,7 @@ import tenacity
 
 from lab.checks import evidence
 from lab.checks.exercise import Exercise, NotYet
-from lab.naming import fault_seed
+from lab.naming import by_seed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -122,7 +122,7 @@ def _check_numbers(lab: Lab) -> None:
 
 
 def _prepare_pair(lab: Lab) -> None:
-    start_pair(lab, PAIRS[fault_seed() % len(PAIRS)])
+    start_pair(lab, by_seed(PAIRS))
 
 
 def _check_pair(lab: Lab) -> None:
@@ -181,7 +181,7 @@ def _check_one_network(lab: Lab) -> None:
 
 
 def _prepare_vault(lab: Lab) -> None:
-    inject(lab, FAULTS[fault_seed() % len(FAULTS)])
+    inject(lab, evidence.choose_fault(lab, FAULTS))
 
 
 def _check_vault(lab: Lab) -> None:

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 from lab.abilities import Ability
 from lab.checks import evidence
 from lab.checks.exercise import Exercise, NotYet
-from lab.naming import fault_seed
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -120,10 +119,7 @@ def _check_restart(lab: Lab) -> None:
 
 
 def _prepare_shop(lab: Lab) -> None:
-    # Where the engine ignores limits, too little memory would be no fault.
-    limits_memory = evidence.engine_can(lab, Ability.MEMORY_LIMIT)
-    faults = [name for name in FAULTS if name != "memory" or limits_memory]
-    inject(lab, faults[fault_seed() % len(faults)])
+    inject(lab, evidence.choose_fault(lab, FAULTS))
 
 
 def _check_shop(lab: Lab) -> None:

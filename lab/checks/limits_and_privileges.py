@@ -11,7 +11,6 @@ import docker.errors
 from lab.abilities import Ability
 from lab.checks import evidence
 from lab.checks.exercise import Exercise, NotYet
-from lab.naming import fault_seed
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -222,10 +221,7 @@ def _uid(status: dict[str, str]) -> int:
 
 
 def _prepare_kiosk(lab: Lab) -> None:
-    # Where the engine ignores limits, too little memory would be no fault.
-    limits_memory = evidence.engine_can(lab, Ability.MEMORY_LIMIT)
-    faults = [name for name in FAULTS if name != "memory" or limits_memory]
-    inject(lab, faults[fault_seed() % len(faults)])
+    inject(lab, evidence.choose_fault(lab, FAULTS))
 
 
 def _check_kiosk(lab: Lab) -> None:

@@ -12,7 +12,6 @@ import tenacity
 
 from lab.checks import evidence
 from lab.checks.exercise import Exercise, NotYet
-from lab.naming import fault_seed
 
 if TYPE_CHECKING:
     from docker.models.containers import Container
@@ -205,7 +204,7 @@ def _on_volume(lab: Lab, store: Container, volume: str) -> None:
 
 
 def _prepare_workshop(lab: Lab) -> None:
-    inject(lab, list(FAULTS)[fault_seed() % len(FAULTS)])
+    inject(lab, evidence.choose_fault(lab, FAULTS))
 
 
 def _check_workshop(lab: Lab) -> None:

@@ -224,12 +224,7 @@ def room(lab: Lab, short: str) -> Container:
     Raises:
         NotYet: It is not there, or does not run.
     """
-    found = evidence.container(lab, short)
-    if found.status != "running":
-        raise NotYet(
-            f"{short} should run, but {evidence.in_words(found)}. Prepare the exercise again."
-        )
-    return found
+    return evidence.running(lab, short, then="Prepare the exercise again.")
 
 
 def programs(room: Container, program: str) -> tuple[Process, list[Process]]:
