@@ -7,7 +7,7 @@ import pytest
 from lab import Lab, open_lab
 from lab.checks import exercises_of
 
-from .proof import CheckProof
+from .proof import CheckProof, faults_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,6 +19,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     if "number" in metafunc.fixturenames:
         metafunc.parametrize("number", exercises_of(proof.chapter))
+    if "fault" in metafunc.fixturenames:
+        metafunc.parametrize("fault", faults_of(proof.chapter))
     if "wrong" in metafunc.fixturenames:
         names = [f"{case.exercise}-{case.answer.__name__}" for case in proof.wrong]
         metafunc.parametrize("wrong", proof.wrong, ids=names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import re
 from dataclasses import dataclass
@@ -13,7 +14,7 @@ import nbformat
 from lab.checks import exercises_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Hashable, Sequence
 
     import pytest
 
@@ -43,18 +44,30 @@ class Wrong:
 class CheckProof:
     """Each check fails untouched, fails on two wrong answers with its hint, passes on the solution.
 
-    A chapter's test is a subclass with these three attributes; conftest.py makes one test of each
-    exercise and each wrong answer.
+    A chapter's test is a subclass with these attributes and two methods; conftest.py makes one
+    test of each exercise, each wrong answer and each fault.
 
     Attributes:
         chapter: The chapter's stem.
         untouched: For each exercise, a part of the hint for who has done nothing yet.
         wrong: The wrong answers, at least two for each exercise.
+        repair: The exercise in which the lab breaks something.
+        faults: For each fault, a part of the hint that it must get.
     """
 
     chapter: ClassVar[str]
     untouched: ClassVar[dict[str, str]]
     wrong: ClassVar[Sequence[Wrong]]
+    repair: ClassVar[str]
+    faults: ClassVar[dict[str, str]]
+
+    def break_it(self, lab: Lab, fault: str) -> None:
+        """Inject a fault, and wait until it shows."""
+        raise NotImplementedError
+
+    def scene(self, lab: Lab) -> Hashable:
+        """Describe what the lab has set up, so that two faults can be told apart."""
+        raise NotImplementedError
 
     def test_untouched_it_fails(
         self, exercises: Lab, number: str, monkeypatch: pytest.MonkeyPatch
@@ -85,6 +98,23 @@ class CheckProof:
                 assert result, result.hint
         keep(number, "solution, twice", None)
 
+    def test_each_fault_is_there_and_its_hint_leads_to_it(self, exercises: Lab, fault: str) -> None:
+        self.break_it(exercises, fault)
+        result = exercises.check(self.repair)
+        assert not result
+        assert self.faults[fault] in str(result.hint)
+        keep(self.repair, f"fault: {fault}", result.hint)
+
+    def test_neighbours_get_different_faults(
+        self, exercises: Lab, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        seen = set()
+        for seed in range(len(faults_of(self.chapter))):
+            monkeypatch.setenv("COURSE_SEED", str(seed))
+            exercises.prepare(self.repair)
+            seen.add(self.scene(exercises))
+        assert len(seen) == len(faults_of(self.chapter))
+
     def test_each_exercise_has_two_wrong_answers(self) -> None:
         wrong = [case.exercise for case in self.wrong]
         assert all(wrong.count(number) > 1 for number in exercises_of(self.chapter))
@@ -92,6 +122,13 @@ class CheckProof:
     def test_no_hint_holds_the_command(self, number: str) -> None:
         nudge = exercises_of(self.chapter)[number].nudge
         assert not any(word in nudge for word in ("containers.", "docker run"))
+
+
+def faults_of(chapter: str) -> Collection[str]:
+    """Name the faults that the chapter's checks can inject."""
+    module = chapter.partition("-")[2].replace("-", "_")
+    faults: Collection[str] = importlib.import_module(f"lab.checks.{module}").FAULTS
+    return faults
 
 
 def solve(lab: Lab, chapter: str, number: str) -> None:
