@@ -11,9 +11,12 @@ import jinja2
 import traitlets
 from markupsafe import Markup, escape
 
-__all__ = ["STATIC", "CourseWidget", "page_form", "render"]
+__all__ = ["PANEL", "STATIC", "CourseWidget", "page_form", "render"]
 
 STATIC = Path(__file__).parent / "static"
+PANEL = "panel"
+"""The stylesheet that all widgets share; it comes before a widget's own."""
+
 # JupyterLab shows this line where no kernel has run the cell, without our stylesheet; the page,
 # which has the stylesheet, does not show it.
 _ASLEEP = '<p class="asleep">In JupyterLab, run this cell: the picture comes alive then.</p>\n'
@@ -23,7 +26,7 @@ class CourseWidget(anywidget.AnyWidget):
     """Base of a widget that is the same on the static page, in JupyterLab and without a script.
 
     A widget in `widgets/<stem>.py` finds its ES module and stylesheet as
-    `widgets/static/<stem>.js` and `<stem>.css`, and its markup in
+    `widgets/static/<stem>.js` and `<stem>.css`, after the shared `panel.css`, and its markup in
     `widgets/templates/<stem>.html.j2`. A trait tagged `option=True` may be given as a keyword;
     a trait tagged `page=True` is handed to the ES module on the static page.
 
@@ -37,7 +40,8 @@ class CourseWidget(anywidget.AnyWidget):
         # Making an instance derives a class whose _esm is a trait already: that one stays.
         if "_esm" not in cls.__dict__:
             cls._esm = STATIC / f"{cls.stem()}.js"
-            cls._css = STATIC / f"{cls.stem()}.css"
+            sheets = (STATIC / f"{name}.css" for name in (PANEL, cls.stem()))
+            cls._css = "\n".join(sheet.read_text("utf-8") for sheet in sheets)
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **options: object) -> None:

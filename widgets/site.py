@@ -20,6 +20,7 @@ from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
 from widgets import site_styles
+from widgets.base import PANEL
 from widgets.drawings import InlineDrawings
 
 __all__ = ["PLOTLY", "binder_url", "public_repository", "setup"]
@@ -175,7 +176,7 @@ def _set_styles(app: Sphinx, context: dict[str, Any], found: set[str]) -> None:
             _LOG.warning("%s is not among the bundle's stylesheets (widgets/site_styles.py)", path)
     context["css_files"].clear()
     app.add_css_file(site_styles.BUNDLE)
-    for name in sorted(found):
+    for name in (PANEL, *sorted(found)) if found else ():
         if (_STATIC / f"{name}.css").exists():
             app.add_css_file(f"{name}.css", priority=900)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import functools
 import http.server
+import re
 import shutil
 import threading
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,7 @@ import pytest
 from ipywidgets import Widget
 from plotly.offline import get_plotlyjs
 
-from widgets.base import STATIC, CourseWidget
+from widgets.base import PANEL, STATIC, CourseWidget
 from widgets.site import PLOTLY
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def open_page(
     ) -> Page:
         styles = "".join(
             f'<link rel="stylesheet" href="{stem}.css">'
-            for stem in sorted({widget.stem() for widget in widgets})
+            for stem in (PANEL, *sorted({widget.stem() for widget in widgets}))
         )
         html = PAGE.format(
             theme=theme,
@@ -139,3 +140,53 @@ def open_page(
     yield open_it
     for context in contexts:
         context.close()
+
+
+def contrast(one: str, other: str) -> float:
+    """Tells the contrast of two colours, as WCAG reckons it: 1 to 21."""
+
+    def luminance(colour: str) -> float:
+        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
+        red, green, blue = (
+            p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
+        )
+        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+    low, high = sorted([luminance(one), luminance(other)])
+    return (high + 0.05) / (low + 0.05)
+
+
+IN_JUPYTERLAB = """async ([stem, state, act]) => {
+  const { default: widget } = await import(`./${stem}.js`);
+  const calls = [];
+  const listeners = new Map();
+  const model = {
+    get: (name) => state[name],
+    set: (name, value) => { state[name] = value; listeners.get(`change:${name}`)(); },
+    on: (event, call) => listeners.set(event, call),
+    off: (event) => listeners.delete(event),
+    save_changes: () => calls.push("saved"),
+  };
+  const el = document.createElement("div");
+  document.body.append(el);
+  const cleanup = await widget.render({ model, el });
+  const said = new Function("el", "model", act)(el, model);
+  cleanup();
+  return { said, state, calls, left: listeners.size };
+}"""
+
+
+def in_jupyterlab(page: Page, widget: CourseWidget, act: str) -> dict[str, Any]:
+    """Gives a widget's module an empty box and a model, as JupyterLab does.
+
+    Args:
+        page: A page of the same origin as the module.
+        widget: The state of the model.
+        act: What is done in the box, in JavaScript with `el` and `model`; its value is `said`.
+
+    Returns:
+        What was said, the state afterwards, the calls of the model, and the listeners left.
+    """
+    state = {name: getattr(widget, name) for name in ("markup", *widget.trait_names(page=True))}
+    seen: dict[str, Any] = page.evaluate(IN_JUPYTERLAB, [widget.stem(), state, act])
+    return seen

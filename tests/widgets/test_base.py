@@ -6,7 +6,7 @@ import re
 import pytest
 
 from widgets import ImageLayers, LifeCycle, SelfCheck, ServiceSelector
-from widgets.base import STATIC, CourseWidget
+from widgets.base import PANEL, STATIC, CourseWidget
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 MAKERS = {
@@ -70,7 +70,8 @@ def test_a_text_cannot_end_the_json_block() -> None:
 
 def test_module_and_style_come_from_the_files_of_the_stem(widget: CourseWidget) -> None:
     assert widget._esm == (STATIC / f"{widget.stem()}.js").read_text("utf-8")
-    assert widget._css == (STATIC / f"{widget.stem()}.css").read_text("utf-8")
+    sheets = [(STATIC / f"{name}.css").read_text("utf-8") for name in (PANEL, widget.stem())]
+    assert widget._css == "\n".join(sheets)
 
 
 def test_the_live_view_gets_the_same_markup(widget: CourseWidget) -> None:

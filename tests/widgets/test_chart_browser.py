@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +8,8 @@ from playwright.sync_api import expect
 
 from widgets import ComparisonChart
 from widgets.site import PLOTLY
+
+from .conftest import contrast
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -51,18 +52,6 @@ INKS = """(live) => {
   }
   return inks;
 }"""
-
-
-def contrast(one: str, other: str) -> float:
-    def luminance(colour: str) -> float:
-        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-        red, green, blue = (
-            p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
-        )
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    low, high = sorted([luminance(one), luminance(other)])
-    return (high + 0.05) / (low + 0.05)
 
 
 def said_in(page: Page) -> str:

@@ -12,6 +12,8 @@ from widgets.base import STATIC
 from widgets.dockerfile import fixed_pairs, parse
 from widgets.image_layers import diff, rebuilt
 
+from .conftest import in_jupyterlab
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -351,29 +353,15 @@ def test_jupyterlab_gives_an_empty_box_and_a_model(
 ) -> None:
     widget = ImageLayers()
     page = open_page(ImageLayers())
-    seen = page.evaluate(
-        """async (state) => {
-          const { default: widget } = await import("./image_layers.js");
-          const calls = [];
-          const listeners = new Map();
-          const model = {
-            get: (name) => state[name],
-            set: (name, value) => { state[name] = value; listeners.get(`change:${name}`)(); },
-            on: (event, call) => listeners.set(event, call),
-            off: (event) => listeners.delete(event),
-            save_changes: () => calls.push("saved"),
-          };
-          const el = document.createElement("div");
-          document.body.append(el);
-          const cleanup = await widget.render({ model, el });
-          el.querySelector('[data-show="best"]').click();
-          el.querySelector('[data-act="run"]').click();
-          model.set("changed", "step 7"); // as a cell would
-          const said = el.querySelector('[data-slot="verdict"]').textContent;
-          cleanup();
-          return { said, state, calls, left: listeners.size };
-        }""",
-        {name: getattr(widget, name) for name in ("markup", *widget.trait_names(page=True))},
+    seen = in_jupyterlab(
+        page,
+        widget,
+        """
+        el.querySelector('[data-show="best"]').click();
+        el.querySelector('[data-act="run"]').click();
+        model.set("changed", "step 7"); // as a cell would
+        return el.querySelector('[data-slot="verdict"]').textContent;
+        """,
     )
     assert seen["said"].startswith("When the line CMD")
     assert (seen["state"]["order"], seen["state"]["container"]) == (BEST, {})

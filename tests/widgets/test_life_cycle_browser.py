@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import itertools
-import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -9,6 +8,8 @@ from axe_playwright_python.sync_playwright import Axe
 
 from widgets import LifeCycle
 from widgets.life_cycle import ACTIONS, OUTCOMES, PROGRAMS
+
+from .conftest import contrast, in_jupyterlab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -107,18 +108,6 @@ def press(page: Page, *actions: str) -> None:
 
 def said_of(page: Page) -> str:
     return " ".join(page.locator(".said").inner_text().split())
-
-
-def contrast(one: str, other: str) -> float:
-    def luminance(colour: str) -> float:
-        parts = [int(part) / 255 for part in re.findall(r"\d+", colour)[:3]]
-        red, green, blue = (
-            p / 12.92 if p <= 0.04045 else ((p + 0.055) / 1.055) ** 2.4 for p in parts
-        )
-        return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-    low, high = sorted([luminance(one), luminance(other)])
-    return (high + 0.05) / (low + 0.05)
 
 
 def test_python_and_the_module_walk_the_same_ways(open_page: Callable[..., Page]) -> None:
@@ -306,32 +295,14 @@ def test_jupyterlab_gives_an_empty_box_and_a_model(
 ) -> None:
     widget = LifeCycle(history=["create"])
     page = open_page(LifeCycle())
-    seen = page.evaluate(
-        """async (state) => {
-          const { default: widget } = await import("./life_cycle.js");
-          const calls = [];
-          const listeners = new Map();
-          const model = {
-            get: (name) => state[name],
-            set: (name, value) => { state[name] = value; listeners.get(`change:${name}`)(); },
-            on: (event, call) => listeners.set(event, call),
-            off: (event) => listeners.delete(event),
-            save_changes: () => calls.push("saved"),
-          };
-          const el = document.createElement("div");
-          document.body.append(el);
-          const cleanup = await widget.render({ model, el });
-          el.querySelector('[data-action="start"]').click();
-          const where = el.querySelector('[data-slot="where"]').textContent;
-          cleanup();
-          return { where, history: state.history, calls, left: listeners.size };
-        }""",
-        {name: getattr(widget, name) for name in ("markup", *widget.trait_names(page=True))},
+    seen = in_jupyterlab(
+        page,
+        widget,
+        """
+        el.querySelector('[data-action="start"]').click();
+        return el.querySelector('[data-slot="where"]').textContent;
+        """,
     )
-    assert seen == {
-        "where": "running",
-        "history": ["create", "start"],
-        "calls": ["saved"],
-        "left": 0,
-    }
+    assert (seen["said"], seen["state"]["history"]) == ("running", ["create", "start"])
+    assert (seen["calls"], seen["left"]) == (["saved"], 0)
     assert said == []

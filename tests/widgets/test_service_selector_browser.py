@@ -14,6 +14,8 @@ from facts.chooser import load_chooser, recommend
 from widgets import ServiceSelector
 from widgets.service_selector import _View
 
+from .conftest import in_jupyterlab
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -488,45 +490,29 @@ def test_jupyterlab_gives_an_empty_box_and_a_model(
 ) -> None:
     widget = ServiceSelector(answers={"kind": "job"})
     page = open_page(ServiceSelector())
-    seen = page.evaluate(
-        """async (state) => {
-          const { default: widget } = await import("./service_selector.js");
-          const calls = [];
-          const listeners = new Map();
-          const model = {
-            get: (name) => state[name],
-            set: (name, value) => { state[name] = value; listeners.get(`change:${name}`)(); },
-            on: (event, call) => listeners.set(event, call),
-            off: (event) => listeners.delete(event),
-            save_changes: () => calls.push("saved"),
-          };
-          const el = document.createElement("div");
-          document.body.append(el);
-          const cleanup = await widget.render({ model, el });
-          const head = () => el.querySelector('[data-slot="headline"]').textContent;
-          const heads = [head()];
-          const select = el.querySelector('[data-question="kind"]');
-          select.value = "ready";
-          select.dispatchEvent(new Event("change", { bubbles: true }));
-          heads.push(head());
-          const answers = { ...state.answers };
-          model.set("answers", { ...state.answers, kind: "web" });  // from Python
-          heads.push(head());
-          el.querySelector('[data-do="back"]').click();
-          heads.push(head());
-          const doors = [...el.querySelectorAll(".doors button")].map((door) => door.hidden);
-          cleanup();
-          return { heads, answers, calls, doors, left: listeners.size, hash: location.hash };
-        }""",
-        {name: getattr(widget, name) for name in ("markup", *widget.trait_names(page=True))},
+    seen = in_jupyterlab(
+        page,
+        widget,
+        """
+        const head = () => el.querySelector('[data-slot="headline"]').textContent;
+        const heads = [head()];
+        const select = el.querySelector('[data-question="kind"]');
+        select.value = "ready";
+        select.dispatchEvent(new Event("change", { bubbles: true }));
+        heads.push(head());
+        const answers = { ...model.get("answers") };
+        model.set("answers", { ...answers, kind: "web" });  // from Python
+        heads.push(head());
+        el.querySelector('[data-do="back"]').click();
+        heads.push(head());
+        const doors = [...el.querySelectorAll(".doors button")].map((door) => door.hidden);
+        return { heads, answers, doors, hash: location.hash };
+        """,
     )
-    firsts = [head.partition(":")[0] for head in seen.pop("heads")]
+    told = seen["said"]
+    firsts = [head.partition(":")[0] for head in told["heads"]]
     assert firsts == ["ECS on Fargate", "No containers", "ECS Express Mode", "ECS on Fargate"]
-    assert seen.pop("answers") == recommend({"kind": "ready"}).answers
-    assert seen == {
-        "calls": ["saved", "saved"],
-        "doors": [False, False, True, True],
-        "left": 0,
-        "hash": "",
-    }
+    assert told["answers"] == recommend({"kind": "ready"}).answers
+    assert (told["doors"], told["hash"]) == ([False, False, True, True], "")
+    assert (seen["calls"], seen["left"]) == (["saved", "saved"], 0)
     assert said == []
