@@ -247,6 +247,7 @@ def visit(browser: Browser, url: str, how: How) -> Visit:
     noticed = page.evaluate("() => window.seen")
     seen.layout_shift = noticed["shift"]
     seen.blocking_ms = sum(max(0, task - 50) for task in noticed["tasks"])
+    page.add_style_tag(content="section { content-visibility: visible !important; }")
     seen.too_wide_px = page.evaluate(
         "() => document.documentElement.scrollWidth - document.documentElement.clientWidth"
     )
