@@ -78,7 +78,8 @@ def inject(lab: Lab, fault: str) -> Container:
 
 def _check_refusals(lab: Lab) -> None:
     hungry = _ended(lab, "hungry")
-    if evidence.engine_can(lab, Ability.MEMORY_LIMIT) and not hungry.attrs["State"]["OOMKilled"]:
+    limits_memory = evidence.engine_can(lab, Ability.MEMORY_LIMIT)
+    if limits_memory and not evidence.ran_out_of_memory(lab, hungry):
         raise NotYet(
             f"hungry should have been killed for its memory, but {evidence.in_words(hungry)}. "
             "Has it a limit, and does its program write to more than that?"
@@ -132,7 +133,7 @@ def _check_room(lab: Lab) -> None:
     evidence.answer_of(evidence.published_url(guarded))
     if leaked.attrs["HostConfig"]["Memory"] != limit:
         raise NotYet("guarded and leaked have different limits, so leaked proves nothing.")
-    if not leaked.attrs["State"]["OOMKilled"]:
+    if not evidence.ran_out_of_memory(lab, leaked):
         raise NotYet(
             f"leaked should have been stopped by its limit, but {evidence.in_words(leaked)}. "
             "Has it really asked for more?"

@@ -144,11 +144,11 @@ def test_the_engine_sees_its_health_and_a_stop_ends_it_cleanly_even_while_it_han
 
 
 def test_a_leak_beyond_the_memory_limit_ends_with_137(start: Start) -> None:
-    web = start("web", mem_limit="64m", memswap_limit="64m")
+    web = start("web", mem_limit="128m", memswap_limit="128m")
     wait_until_it_answers(web)
 
     with pytest.raises(requests.ConnectionError):
-        ask(web, "POST /leak?mb=128")
+        ask(web, "POST /leak?mb=300")
 
     assert exit_code(web) == 137
     web.reload()

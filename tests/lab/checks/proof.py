@@ -84,7 +84,7 @@ class CheckProof:
         wrong.answer(exercises)
         result = exercises.check(wrong.exercise)
         assert not result
-        assert wrong.hint in str(result.hint)
+        assert wrong.hint in str(result.hint), result.hint
         keep(wrong.exercise, f"wrong: {wrong.answer.__name__.replace('_', ' ')}", result.hint)
 
     def test_the_solution_passes_twice(
@@ -102,7 +102,7 @@ class CheckProof:
         self.break_it(exercises, fault)
         result = exercises.check(self.repair)
         assert not result
-        assert self.faults[fault] in str(result.hint)
+        assert self.faults[fault] in str(result.hint), result.hint
         keep(self.repair, f"fault: {fault}", result.hint)
 
     def test_neighbours_get_different_faults(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import docker.errors
 import pytest
 
+from lab.checks import evidence
 from lab.checks.limits_and_privileges import KIOSK, inject
 
 from .proof import APP, PORT, CheckProof, Wrong, run
@@ -24,11 +25,13 @@ SEALED: dict[str, Any] = {
     "security_opt": ["no-new-privileges"],
 }
 
+HUNGRY = ["python3", "-c", "bytearray(300_000_000)"]
+
 
 def refusals(lab: Lab, **changed: dict[str, Any]) -> None:
     """Make the four of 02.1 as they should be, but for some options."""
     right: dict[str, dict[str, Any]] = {
-        "hungry": {"command": ["python3", "-c", "bytearray(10**8)"], "mem_limit": "32m"},
+        "hungry": {"command": HUNGRY, "mem_limit": "128m"},
         "crowded": {
             "command": "sh -c 'for n in $(seq 50); do sleep 600 & done'",
             "pids_limit": 20,
@@ -269,3 +272,17 @@ class TestLimitsAndPrivileges(CheckProof):
     def scene(self, lab: Lab) -> str:
         config = lab.docker.containers.get(lab.name("kiosk")).attrs
         return json.dumps([config["Config"], config["HostConfig"]], sort_keys=True)
+
+    def test_a_kill_without_a_request_is_found_where_its_mark_was_lost(
+        self, exercises: Lab
+    ) -> None:
+        asked = run(exercises, "asked", mem_limit="64m")
+        asked.kill()
+        asked.wait()
+        asked.reload()
+        hungry = run(exercises, "hungry", HUNGRY, mem_limit="128m", init=False)
+        hungry.wait()
+        hungry.reload()
+        hungry.attrs["State"]["OOMKilled"] = False  # as the engine sometimes leaves it
+        assert evidence.ran_out_of_memory(exercises, hungry)
+        assert not evidence.ran_out_of_memory(exercises, asked)
