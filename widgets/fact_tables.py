@@ -18,7 +18,6 @@ from dataclasses import dataclass
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.config import Config
-from sphinx.errors import ConfigError
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
@@ -31,11 +30,12 @@ from widgets.base import render
 
 __all__ = ["TABLES", "Book", "FactTable", "make_table", "setup"]
 
+# What is said of one claim, and of several.
 _HOLDS = {
-    "yes": "holds",
-    "partly": "holds in part",
-    "no": "no longer holds",
-    "gone": "is gone",
+    "yes": ("holds", "hold"),
+    "partly": ("holds in part", "hold in part"),
+    "no": ("no longer holds", "no longer hold"),
+    "gone": ("is gone", "are gone"),
 }
 _TALK = "talk"
 
@@ -180,7 +180,14 @@ def _check(name: str, rows: list[str]) -> None:
 def _claims(rows: list[str], _: Book) -> dict[str, object]:
     claims = load_facts().claims.rows
     chosen = [(name, claims[name]) for name in rows]
-    return {"rows": [(name, row, _HOLDS[row.holds], _sources(row)) for name, row in chosen]}
+    return {"rows": [(name, row, _HOLDS[row.holds][0], _sources(row)) for name, row in chosen]}
+
+
+def _verdicts(_: list[str], __: Book) -> dict[str, object]:
+    claims = load_facts().claims.rows.values()
+    counts = {holds: sum(claim.holds == holds for claim in claims) for holds in _HOLDS}
+    said = [(count, _HOLDS[holds][count > 1]) for holds, count in counts.items() if count]
+    return {"counts": said, "total": len(claims)}
 
 
 def _services(_: list[str], __: Book) -> dict[str, object]:
@@ -236,6 +243,7 @@ def _doubts(_: list[str], __: Book) -> dict[str, object]:
 
 TABLES: dict[str, Callable[[list[str], Book], dict[str, object]]] = {
     "claims": _claims,
+    "verdicts": _verdicts,
     "services": _services,
     "limits": _limits,
     "arc": _arc,
@@ -244,9 +252,12 @@ TABLES: dict[str, Callable[[list[str], Book], dict[str, object]]] = {
     "ages": _ages,
     "doubts": _doubts,
 }
-"""What can be asked for: claims of the talk by their ids; other services and tools; limits; the
-arc of the course; the trail map's steps; when each notebook passed; how old each table of facts is;
-and the facts that were not read at first hand."""
+"""What can be asked for.
+
+`claims` are those of the talk that are named, `verdicts` says how many of them hold; `services` are
+other services and tools, `limits` those of each way to run containers; `arc` is the course from its
+first chapter to its last, `trail-map` the steps of the talk's map; `notebooks` says when each one
+passed, `ages` how old each table of facts is, `doubts` what was not read at first hand."""
 
 
 def _by_about(rows: Iterable[Fact]) -> list[Fact]:
@@ -275,8 +286,5 @@ def _stem(name: str) -> str:
 
 
 def _set_today(_: Sphinx, config: Config) -> None:
-    try:
-        today = build_day(os.environ, dt.datetime.now(dt.UTC))
-    except FactsError as error:
-        raise ConfigError(str(error)) from error
+    today = build_day(os.environ, dt.datetime.now(dt.UTC))
     config.course_today = config.course_today or str(today)
