@@ -114,6 +114,8 @@ def cover(
         carried = {page: tuple(names) for page, names in by_page.items()}
         waits_for = tuple(page for page in row.chapters if page not in pages)
         rows.append(Coverage(claim, carried, waits_for, tuple(faults)))
-    for name in sorted(carriers.keys() - facts.claims.rows.keys()):
-        rows.append(Coverage(name, {}, (), (f"{name} in facts/coverage.yaml is no claim.",)))
-    return rows
+    unknown = sorted(carriers.keys() - facts.claims.rows.keys())
+    return [
+        *rows,
+        *(Coverage(name, {}, (), (f"{name} in coverage.yaml is no claim.",)) for name in unknown),
+    ]

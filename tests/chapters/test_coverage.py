@@ -55,7 +55,7 @@ def test_then_and_now_shows_each_claim_once_and_in_order() -> None:
         ),
         ({"T09": {"04-images": ["build"]}}, "names 04-images, claims.yaml does not"),
         ({"T09": {"99-dreams": ["sleep"]}}, "names 99-dreams, which does not exist"),
-        ({"T99": {"04-images": ["build"]}}, "T99 in facts/coverage.yaml is no claim"),
+        ({"T99": {"04-images": ["build"]}}, "T99 in coverage.yaml is no claim"),
     ],
 )
 def test_each_fault_is_named(carriers: dict[str, dict[str, list[str]]], said: str) -> None:

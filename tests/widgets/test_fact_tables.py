@@ -69,7 +69,10 @@ def test_each_claim_says_what_holds_since_when_and_who_says_so() -> None:
         row = re.search(rf'<tr id="{name}">.*?</tr>', html, re.DOTALL)
         assert row, name
         assert f"(since {claim.since})" in row[0] or claim.since is None
-        assert re.search(r'Source: <a href="https://[^"]+">.+?</a>, read 20\d\d-\d\d-\d\d', row[0])
+        assert re.search(
+            r'Source: <a href="https://[^"]+">.+?</a>, <span class="date">read 20\d\d-\d\d-\d\d<',
+            row[0],
+        )
     assert html.count("<tr id=") == len(FACTS.claims.rows)
 
 
@@ -142,34 +145,42 @@ def test_an_unknown_table_or_fact_is_refused(asked: str, said: str) -> None:
         make_table(name, rows, BOOK)
 
 
-def sphinx(folder: Path, text: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """Builds a book of one page, which asks for tables."""
-    (folder / "chapters").mkdir()
-    (folder / "chapters" / "page.md").write_text(f"# A page\n\n{text}", "utf-8")
-    extensions = "extensions=myst_parser,widgets.fact_tables"
-    command = ["-m", "sphinx", "-q", "-W", "-n", "--keep-going", "-C", "-D", extensions]
-    more = ["-D", "root_doc=chapters/page", "-D", "html_theme=basic", str(folder)]
-    return subprocess.run(
-        [sys.executable, *command, *more, str(folder / "out")],
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """The folder of a book with a good page and a bad one, and what was said when it was built."""
+    root = tmp_path_factory.mktemp("book")
+    pages = root / "chapters"
+    pages.mkdir()
+    good = ["claims T09", "ages"]
+    for name, asked in (("good", good), ("bad", list(WRONG))):
+        tables = "\n".join(f"```{{facts}} {each}\n```\n" for each in asked)
+        (pages / f"{name}.md").write_text(f"# A page\n\n{tables}", "utf-8")
+    command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", "--keep-going", "-C"]
+    for setting in (
+        "extensions=myst_parser,widgets.fact_tables",
+        "root_doc=chapters/good",
+        "html_theme=basic",
+    ):
+        command += ["-D", setting]
+    done = subprocess.run(
+        [*command, str(root), str(root / "out")],
         capture_output=True,
         text=True,
         check=False,
-        env={**os.environ, **environment},
+        env={**os.environ, "SOURCE_DATE_EPOCH": "1795564800"},
     )
+    assert done.returncode != 0
+    return root / "out" / "chapters", done.stderr
 
 
-def test_a_page_of_the_book_gets_its_tables(tmp_path: Path) -> None:
-    text = "```{facts} claims T09\n```\n\n```{facts} ages\n```\n"
-    done = sphinx(tmp_path, text, SOURCE_DATE_EPOCH="1795564800")
-    assert (done.returncode, done.stderr) == (0, "")
-    page = (tmp_path / "out" / "chapters" / "page.html").read_text("utf-8")
+def test_a_page_of_the_book_gets_its_tables(book: tuple[Path, str]) -> None:
+    page = (book[0] / "good.html").read_text("utf-8")
     assert '<tr id="T09">' in page
     assert "This page was built on 2026-11-25." in page
 
 
-def test_a_build_with_a_wrong_table_fails_and_says_where(tmp_path: Path) -> None:
-    done = sphinx(tmp_path, "\n".join(f"```{{facts}} {asked}\n```\n" for asked in WRONG))
-    assert done.returncode != 0
+def test_a_build_with_a_wrong_table_fails_and_says_where(book: tuple[Path, str]) -> None:
     for said in WRONG.values():
-        assert said in done.stderr
-    assert re.search(r"page\.md:3: ERROR: There is no table 'dreams'", done.stderr)
+        assert said in book[1]
+    assert re.search(r"bad\.md:3: ERROR: There is no table 'dreams'", book[1])
+    assert "good.md" not in book[1]
