@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PATIENCE_MS = 20_000  # a busy machine is no fault of the page
 BUDGET = "page budget"
+COVERAGE = "coverage"
 
 
 @pytest.fixture(scope="session")
@@ -28,16 +29,24 @@ def browser() -> Iterator[Browser]:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     # Here, because a controller of workers reads no conftest.py of a deeper folder.
-    reports = [report for several in terminalreporter.stats.values() for report in several]
-    rows = [
-        row
-        for report in reports
-        for name, row in getattr(report, "user_properties", ())
-        if name == BUDGET and report.when == "call"
-    ]
-    if rows:
+    if claims := _recorded(terminalreporter, COVERAGE):
+        terminalreporter.section("claims of the talk, and what carries each")
+        for claim in claims:
+            terminalreporter.line(claim)
+    if rows := _recorded(terminalreporter, BUDGET):
         terminalreporter.section("site, per page, gzip")
         terminalreporter.line(f"{'':<32} {'all':>9} {'scripts':>9} {'blocked':>8} {'shift':>8}")
         for row in rows:
             terminalreporter.line(row)
         terminalreporter.line(f"{'at most':<32} {150:6.1f} KB {50:6.1f} KB {50:5.0f} ms   0.0020")
+
+
+def _recorded(terminalreporter: pytest.TerminalReporter, name: str) -> list[str]:
+    """What tests have recorded under a name, each test once."""
+    reports = [report for several in terminalreporter.stats.values() for report in several]
+    return [
+        row
+        for report in reports
+        for recorded, row in getattr(report, "user_properties", ())
+        if recorded == name and report.when == "call"
+    ]

@@ -136,6 +136,10 @@ def _directive(opening: re.Match[str], body: list[str], page: str, pages: Pages)
         return [f"> **{heading}**", ">", *(f"> {line}".rstrip() for line in inside)]
     if name in ("code-block", "code"):
         return [f"```{title}", *body, "```"]
+    if name == "glossary":
+        return [f"**{line}**  " if line[:1].strip() else line.strip() for line in inside]
+    if name == "facts":
+        return ["*The table that belongs here is made with the site: `make site` builds it.*"]
     return [opening[0], *body, opening[1]]
 
 

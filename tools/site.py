@@ -1,5 +1,6 @@
 """Builds the static site: what `make site` calls. It needs no engine and runs no notebook."""
 
+import datetime as dt
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ from typing import Annotated
 
 import typer
 
+from facts import FactsError
+from facts.state import build_day
 from widgets.site import public_repository
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,6 +25,12 @@ def main(
     into: Annotated[Path, typer.Option(help="folder that gets _build/html")] = ROOT,
 ) -> None:
     """Builds the pages with warnings as errors, then adds the notebooks to download."""
+    try:
+        # Sphinx reads it too, and a wrong one ends it with a traceback.
+        build_day(os.environ, dt.datetime.now(dt.UTC))
+    except FactsError as error:
+        print(error)
+        raise typer.Exit(1) from None
     address = public_repository(repository or _origin())
     if not address:
         print(

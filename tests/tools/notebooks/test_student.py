@@ -160,6 +160,14 @@ def test_a_lost_list_of_what_was_given_overwrites_nothing(house: House, tmp_path
         ),
         ("```{code-block} python\n:caption: x\n1 + 1\n```", "```python\n1 + 1\n```"),
         ("```python\n(x)=\n```", "```python\n(x)=\n```"),
+        (
+            "```{facts} limits\n```",
+            "*The table that belongs here is made with the site: `make site` builds it.*",
+        ),
+        (
+            "```{glossary}\n:sorted:\n\nhost\n  A machine, see {ref}`setup`.\n```",
+            "**host**  \nA machine, see [Set-up](setup.md).",
+        ),
         ("````{note}\n```\ncode\n```\n````", "> **Note**\n>\n> ```\n> code\n> ```"),
     ],
 )
