@@ -7,6 +7,7 @@ Example:
 """
 
 from widgets.comparison_chart import ComparisonChart
+from widgets.cost_crossover import CostCrossover
 from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
 from widgets.persona_table import PersonaTable
@@ -16,6 +17,7 @@ from widgets.service_selector import ServiceSelector
 __all__ = [
     "CHARTS",
     "ComparisonChart",
+    "CostCrossover",
     "ImageLayers",
     "LifeCycle",
     "PersonaTable",
