@@ -8,6 +8,7 @@ Example:
 
 from widgets.comparison_chart import ComparisonChart
 from widgets.cost_crossover import CostCrossover
+from widgets.eks_calendar import EksCalendar
 from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
 from widgets.persona_table import PersonaTable
@@ -18,6 +19,7 @@ __all__ = [
     "CHARTS",
     "ComparisonChart",
     "CostCrossover",
+    "EksCalendar",
     "ImageLayers",
     "LifeCycle",
     "PersonaTable",
