@@ -221,7 +221,6 @@ def load_costs(path: Path = _COSTS) -> CostTable:
     return table
 
 
-
 def monthly_cost(  # noqa: PLR0913 - a service has so many sides
     *,
     tasks: int = 20,
@@ -269,10 +268,12 @@ def crossings(service: Service) -> list[Crossing]:
         [84, None]
     """
     table = load_costs()
-    found = []
-    for way in _PAIRED:
-        for by in ("full", "tasks"):
-            found.append(Crossing(way, _PLAIN, by, _cheaper_from(service, way, by)))
+    tried: tuple[Literal["full", "tasks"], ...] = ("full", "tasks")
+    found = [
+        Crossing(way, _PLAIN, by, _cheaper_from(service, way, by))
+        for way in _PAIRED
+        for by in tried
+    ]
     costs = {way: _cost(service, way) for way in table.ways}
     cheapest = cheapest_of(costs)
     for way, cost in costs.items():
@@ -367,7 +368,7 @@ def _cheaper_from(service: Service, way: str, by: Literal["full", "tasks"]) -> i
     span = load_costs().inputs[by]
     at = None
     for value in range(span.most, span.least - 1, -1):
-        tried = replace(service, **{by: value})
+        tried = replace(service, full=value) if by == "full" else replace(service, tasks=value)
         cost = _cost(tried, way)
         if cost.out or cost.total >= _cost(tried, _PLAIN).total:
             break

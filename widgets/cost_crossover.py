@@ -27,6 +27,8 @@ from widgets.base import CourseWidget
 
 __all__ = ["CostCrossover", "age_of_prices"]
 
+_NONE = "\N{EN DASH}"
+
 
 class CostCrossover(CourseWidget):
     """Sums up what a service costs a month in each way to run it, and shows where they cross.
@@ -101,10 +103,8 @@ class CostCrossover(CourseWidget):
     def _text(self) -> str:
         service, table = Service(**self.inputs), load_costs()
         view = _view(service)
-        lines = [
-            f"{service.tasks} tasks of {service.vcpu:g} vCPU and {service.memory:g} GB, "
-            f"{service.hours} hours a day: a month in {_region()}"
-        ]
+        what = f"{service.tasks} tasks of {service.vcpu:g} vCPU and {service.memory:g} GB"
+        lines = [f"{what}, {service.hours} hours a day: a month in {_region()}"]
         for way, row in view["rows"].items():
             lines.append(f"{table.ways[way].name}: {row['sum']}")
         told = f"Prices of {load_facts().prices.as_of}, with load balancer, way out and logs."
@@ -146,7 +146,7 @@ def _view(service: Service) -> dict[str, Any]:
 
 def _row(cost: Cost, best: Cost, longest: int) -> dict[str, Any]:
     if cost.out:
-        lines = dict.fromkeys(load_costs().lines, "–")
+        lines = dict.fromkeys(load_costs().lines, _NONE)
         return {"sum": cost.out, "best": False, "hosts": "", "bar": [0, 0], "lines": lines}
     return {
         "sum": _room(cost.total, cost.total_at_most),
@@ -168,7 +168,7 @@ def _says(service: Service, costs: Mapping[str, Cost]) -> list[str]:
         if at.at is None and tasks.at is None:
             says.append(
                 f"{_name(at.way)} is not cheaper than {_name(at.than)}: neither with fuller hosts "
-                f"nor, at {service.full} %, from any number of tasks up to "
+                f"nor, at {_percent(service.full)}, from any number of tasks up to "
                 f"{load_costs().inputs['tasks'].most} on."
             )
             continue
@@ -183,31 +183,31 @@ def _says_full(at: Crossing, service: Service) -> str:
     if at.at is None:
         return f"{way} is not cheaper than {than}, however full its hosts are."
     if at.at == least:
-        return f"{way} is cheaper than {than}, even if hosts are only {least} % full."
+        return f"{way} is cheaper than {than}, even if hosts are only {_percent(least)} full."
     return (
-        f"{way} is cheaper than {than} where hosts are at least {at.at} % full; "
-        f"you set {service.full} %."
+        f"{way} is cheaper than {than} where hosts are at least {_percent(at.at)} full; "
+        f"you set {_percent(service.full)}."
     )
 
 
 def _says_tasks(at: Crossing, service: Service) -> str:
-    span = load_costs().inputs["tasks"]
+    span, full = load_costs().inputs["tasks"], _percent(service.full)
     if at.at is None:
         return (
-            f"At {service.full} % there is no number of tasks up to {span.most} from which on it "
+            f"At {full} there is no number of tasks up to {span.most} from which on it "
             "stays cheaper."
         )
     if at.at == span.least:
-        return f"At {service.full} % it is, whatever the number of tasks up to {span.most}."
-    return f"At {service.full} % it stays cheaper from {at.at} tasks on."
+        return f"At {full} it is, whatever the number of tasks up to {span.most}."
+    return f"At {full} it stays cheaper from {at.at} tasks on."
 
 
 def _says_discount(at: Crossing) -> str:
-    up_to = _up_to(at.way)
+    up_to = _percent(_up_to(at.way))
     if at.at is None:
-        return f"{_name(at.way)} would not undercut {_name(at.than)}, even at {up_to} % off."
-    least = "with any discount" if at.at == 1 else f"from a discount of {at.at} % on"
-    return f"{_name(at.way)} undercuts {_name(at.than)} {least}; AWS says “up to {up_to} %”."
+        return f"{_name(at.way)} would not undercut {_name(at.than)}, even at {up_to} off."
+    least = "with any discount" if at.at == 1 else f"from a discount of {_percent(at.at)} on"
+    return f"{_name(at.way)} undercuts {_name(at.than)} {least}; AWS says “up to {up_to}”."
 
 
 def _table() -> dict[str, object]:
@@ -288,9 +288,13 @@ def _up_to(way: str) -> int:
     return round(load_facts().limits.rows[discount].value or 0) if discount else 0
 
 
+def _percent(number: int) -> str:
+    return f"{number}\N{NO-BREAK SPACE}%"
+
+
 def _room(cents: int, most: int) -> str:
     if cents == most:
-        return _money(cents) if cents else "–"
+        return _money(cents) if cents else _NONE
     return f"{_money(cents)} to {_money(most)}"
 
 

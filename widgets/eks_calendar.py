@@ -86,7 +86,11 @@ class EksCalendar(CourseWidget):
         rules = [facts.limits.rows[name] for name in _RULES]
         sources = dict.fromkeys(
             name
-            for row in (*rules, *facts.versions.rows.values(), *map(facts.prices.rows.get, _PAID))
+            for row in (
+                *rules,
+                *facts.versions.rows.values(),
+                *(facts.prices.rows[name] for name in _PAID),
+            )
             for name in row.sources[:1]
         )
         return {
@@ -99,7 +103,8 @@ class EksCalendar(CourseWidget):
             "view": _view(self.version, dt.date.fromisoformat(self.today)),
             "bars": _bars(),
             "years": [
-                (year, _across(dt.date(year, 1, 1))) for year in range(first.year + 1, last.year + 1)
+                (year, _across(dt.date(year, 1, 1)))
+                for year in range(first.year + 1, last.year + 1)
             ],
             "bottom": _TOP + _ROW * len(facts.versions.rows),
             "rules": [row.says for row in rules],
@@ -113,9 +118,7 @@ class EksCalendar(CourseWidget):
         lines = ["Kubernetes on EKS: on EKS from, standard support until, extended until"]
         for name, row in rows.items():
             mark = " (second-hand)" if row.confidence == "second-hand" else ""
-            lines.append(
-                f"{name}: {row.on_eks}, {row.standard_until}, {row.extended_until}{mark}"
-            )
+            lines.append(f"{name}: {row.on_eks}, {row.standard_until}, {row.extended_until}{mark}")
         view = _view(self.version, dt.date.fromisoformat(self.today))
         return "\n".join([*lines, view["headline"], *view["says"]])
 
@@ -194,7 +197,8 @@ def _leads(versions: tuple[str, ...], where: str) -> str:
 
 
 def _left(days: int) -> str:
-    return "the last day" if days == 1 else f"{days} days with this one"
+    """Words for a number of days that counts the day itself."""
+    return {1: "that very day", 2: "the day after"}.get(days, f"in {days - 1} days")
 
 
 def _month(price: str) -> int:

@@ -107,6 +107,8 @@ function money(number) {
   return `$${dollars}.${String(number % 100).padStart(2, "0")}`;
 }
 
+const percent = (number) => `${number}\u00a0%`;
+
 function room(least, most) {
   if (least === most) return least ? money(least) : "–";
   return `${money(least)} to ${money(most)}`;
@@ -116,10 +118,10 @@ function saysFull(table, { way, than, at }, { full }) {
   const { least } = table.inputs.full;
   const [name, other] = [table.ways[way].name, table.ways[than].name];
   if (at === null) return `${name} is not cheaper than ${other}, however full its hosts are.`;
-  if (at === least) return `${name} is cheaper than ${other}, even if hosts are only ${least} % full.`;
+  if (at === least) return `${name} is cheaper than ${other}, even if hosts are only ${percent(least)} full.`;
   return (
-    `${name} is cheaper than ${other} where hosts are at least ${at} % full; ` +
-    `you set ${full} %.`
+    `${name} is cheaper than ${other} where hosts are at least ${percent(at)} full; ` +
+    `you set ${percent(full)}.`
   );
 }
 
@@ -127,19 +129,19 @@ function saysTasks(table, { at }, { full }) {
   const { least, most } = table.inputs.tasks;
   if (at === null) {
     return (
-      `At ${full} % there is no number of tasks up to ${most} from which on it stays cheaper.`
+      `At ${percent(full)} there is no number of tasks up to ${most} from which on it stays cheaper.`
     );
   }
-  if (at === least) return `At ${full} % it is, whatever the number of tasks up to ${most}.`;
-  return `At ${full} % it stays cheaper from ${at} tasks on.`;
+  if (at === least) return `At ${percent(full)} it is, whatever the number of tasks up to ${most}.`;
+  return `At ${percent(full)} it stays cheaper from ${at} tasks on.`;
 }
 
 function saysDiscount(table, { way, than, at }) {
   const { name, upTo } = table.ways[way];
   const other = table.ways[than].name;
-  if (at === null) return `${name} would not undercut ${other}, even at ${upTo} % off.`;
-  const least = at === 1 ? "with any discount" : `from a discount of ${at} % on`;
-  return `${name} undercuts ${other} ${least}; AWS says “up to ${upTo} %”.`;
+  if (at === null) return `${name} would not undercut ${other}, even at ${percent(upTo)} off.`;
+  const least = at === 1 ? "with any discount" : `from a discount of ${percent(at)} on`;
+  return `${name} undercuts ${other} ${least}; AWS says “up to ${percent(upTo)}”.`;
 }
 
 function says(table, service, costs) {
@@ -156,7 +158,7 @@ function says(table, service, costs) {
     if (at.at === null && tasks.at === null) {
       lines.push(
         `${table.ways[at.way].name} is not cheaper than ${table.ways[at.than].name}: ` +
-          `neither with fuller hosts nor, at ${service.full} %, from any number of tasks up to ` +
+          `neither with fuller hosts nor, at ${percent(service.full)}, from any number of tasks up to ` +
           `${table.inputs.tasks.most} on.`,
       );
       continue;

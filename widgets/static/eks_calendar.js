@@ -54,7 +54,9 @@ function money(cents) {
   return `$${dollars}.${String(cents % 100).padStart(2, "0")}`;
 }
 
-const daysLeft = (days) => (days === 1 ? "the last day" : `${days} days with this one`);
+/** Words for a number of days that counts the day itself. */
+const daysLeft = (days) =>
+  ({ 1: "that very day", 2: "the day after" })[days] ?? `in ${days - 1} days`;
 
 function leads(versions, where) {
   const many = versions.length;
