@@ -24,6 +24,7 @@ __all__ = [
     "Service",
     "cheapest_of",
     "crossings",
+    "limits_used",
     "load_costs",
     "monthly_cost",
     "out_of_range",
@@ -208,11 +209,10 @@ def load_costs(path: Path = _COSTS) -> CostTable:
     except ValidationError as error:
         raise FactsError(f"{path.name} is not complete. Mend this: {error}") from error
     facts = load_facts()
-    prices = {table.host.price, *(way.fee for way in table.ways.values() if way.fee), *_COMMON}
-    limits = {table.host.vcpu, table.host.memory}
-    limits |= {way.discount for way in table.ways.values() if way.discount}
-    faults = [f"unknown price {name}" for name in sorted(prices - facts.prices.rows.keys())]
-    for name in sorted(limits):
+    faults = [
+        f"unknown price {name}" for name in _prices_of(table) if name not in facts.prices.rows
+    ]
+    for name in _limits_of(table):
         row = facts.limits.rows.get(name)
         if row is None or row.value is None:
             faults.append(f"no limit {name} with a value")
@@ -294,8 +294,12 @@ def cheapest_of(costs: Mapping[str, Cost]) -> Cost:
 
 def prices_used() -> list[str]:
     """Name the rows of `prices.yaml` that the sums are made of."""
-    table = load_costs()
-    return [table.host.price, *(way.fee for way in table.ways.values() if way.fee), *_COMMON]
+    return _prices_of(load_costs())
+
+
+def limits_used() -> list[str]:
+    """Name the rows of `limits.yaml` that the sums rest on: what a host holds, and discounts."""
+    return _limits_of(load_costs())
 
 
 def out_of_range(span: Span) -> str:
@@ -305,6 +309,15 @@ def out_of_range(span: Span) -> str:
 
 _PLAIN = "fargate"
 _PAIRED = ("ec2", "managed-instances")
+
+
+def _prices_of(table: CostTable) -> list[str]:
+    return [table.host.price, *(way.fee for way in table.ways.values() if way.fee), *_COMMON]
+
+
+def _limits_of(table: CostTable) -> list[str]:
+    discounts = dict.fromkeys(way.discount for way in table.ways.values() if way.discount)
+    return [table.host.vcpu, table.host.memory, *discounts]
 
 
 def _cost(service: Service, way: str) -> Cost:

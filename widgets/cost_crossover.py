@@ -18,11 +18,13 @@ from facts.costs import (
     Service,
     cheapest_of,
     crossings,
+    limits_used,
     load_costs,
     monthly_cost,
     out_of_range,
     prices_used,
 )
+from facts.records import Sourced
 from widgets.base import CourseWidget
 
 __all__ = ["CostCrossover", "age_of_prices"]
@@ -98,6 +100,10 @@ class CostCrossover(CourseWidget):
             "assumes": [_assumption(words) for words in table.assumes],
             "left_out": table.left_out,
             "prices": [_price(name) for name in prices_used()],
+            "limits": [
+                {"says": row.says, **_sourced(row)}
+                for row in (load_facts().limits.rows[name] for name in limits_used())
+            ],
         }
 
     def _text(self) -> str:
@@ -248,13 +254,14 @@ def _table() -> dict[str, object]:
 
 
 def _price(name: str) -> dict[str, object]:
-    facts = load_facts()
-    row = facts.prices.rows[name]
-    source = facts.sources.rows[row.sources[0]]
+    row = load_facts().prices.rows[name]
+    amount = f"{row.amount:.2f}" if round(row.amount, 2) == row.amount else f"{row.amount:g}"
+    return {"what": row.what, "says": f"${amount} per {row.unit}", **_sourced(row)}
+
+
+def _sourced(row: Sourced) -> dict[str, object]:
+    source = load_facts().sources.rows[row.sources[0]]
     return {
-        "what": row.what,
-        "amount": f"${row.amount:g}",
-        "unit": row.unit,
         "second_hand": row.confidence == "second-hand",
         "title": source.title,
         "url": source.url,

@@ -7,7 +7,7 @@ from dataclasses import asdict
 import pytest
 
 from facts import load_facts
-from facts.costs import Service, cheapest_of, load_costs, monthly_cost, prices_used
+from facts.costs import Service, cheapest_of, limits_used, load_costs, monthly_cost, prices_used
 from widgets import CostCrossover
 from widgets.cost_crossover import age_of_prices
 
@@ -26,13 +26,15 @@ def test_the_first_paint_is_a_table_of_every_line() -> None:
 
 def test_every_price_shows_its_source_and_whether_it_is_second_hand() -> None:
     markup, facts = CostCrossover().markup, load_facts()
-    used = [facts.prices.rows[name] for name in prices_used()]
-    for row in used:
-        assert row.what in markup
+    prices = [facts.prices.rows[name] for name in prices_used()]
+    limits = [facts.limits.rows[name] for name in limits_used()]
+    for row, words in [(row, row.what) for row in prices] + [(row, row.says) for row in limits]:
+        assert words in markup
         assert facts.sources.rows[row.sources[0]].url in markup
-    second_hand = [row for row in used if row.confidence == "second-hand"]
-    assert markup.count("<mark>second-hand</mark>") == len(second_hand)
-    assert f"{len(second_hand)} of {len(used)} are second-hand" in markup
+    second_hand = [row.confidence == "second-hand" for row in (*prices, *limits)]
+    assert markup.count("<mark>second-hand</mark>") == sum(second_hand)
+    told = f"{sum(second_hand[: len(prices)])} of {len(prices)} are second-hand"
+    assert told in markup
 
 
 def test_it_says_what_it_leaves_out_outside_of_any_fold() -> None:
