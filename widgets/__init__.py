@@ -7,6 +7,8 @@ Example:
 """
 
 from widgets.comparison_chart import ComparisonChart
+from widgets.cost_crossover import CostCrossover
+from widgets.eks_calendar import EksCalendar
 from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
 from widgets.persona_table import PersonaTable
@@ -16,6 +18,8 @@ from widgets.service_selector import ServiceSelector
 __all__ = [
     "CHARTS",
     "ComparisonChart",
+    "CostCrossover",
+    "EksCalendar",
     "ImageLayers",
     "LifeCycle",
     "PersonaTable",

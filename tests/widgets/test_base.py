@@ -5,11 +5,20 @@ import re
 
 import pytest
 
-from widgets import ImageLayers, LifeCycle, SelfCheck, ServiceSelector
+from widgets import (
+    CostCrossover,
+    EksCalendar,
+    ImageLayers,
+    LifeCycle,
+    SelfCheck,
+    ServiceSelector,
+)
 from widgets.base import PANEL, STATIC, CourseWidget
 
 VIEW = "application/vnd.jupyter.widget-view+json"
 MAKERS = {
+    "cost_crossover": CostCrossover,
+    "eks_calendar": EksCalendar,
     "image_layers": ImageLayers,
     "life_cycle": LifeCycle,
     "self_check": lambda: SelfCheck("05-life-cycle"),
