@@ -6,6 +6,7 @@
 #                 times the notebooks for their readers
 #   ENGINE=none   no container engine: its cells and tests are left out, and counted
 #   REPOSITORY=…  the address that the site's links to sources and Binder lead to
+#   SITE_URL=…    the address that readers will know the site by: for its sitemap, its cards, its 404
 #   PYTHON=…      the Python to make .venv with, where python3 is not 3.11 to 3.13
 
 PYTHON ?= python3

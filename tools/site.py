@@ -14,6 +14,7 @@ import typer
 from facts import FactsError
 from facts.state import build_day
 from widgets.site import public_repository
+from widgets.site_address import public_site
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -21,6 +22,9 @@ ROOT = Path(__file__).resolve().parent.parent
 def main(
     repository: Annotated[
         str, typer.Option(envvar="REPOSITORY", help="address for the buttons; else the origin")
+    ] = "",
+    site_url: Annotated[
+        str, typer.Option(envvar="SITE_URL", help="address that readers will know the site by")
     ] = "",
     into: Annotated[Path, typer.Option(help="folder that gets _build/html")] = ROOT,
 ) -> None:
@@ -37,6 +41,17 @@ def main(
             "No Binder button: the repository's public address is not known.\n"
             "Next: git remote add origin https://…, or make site REPOSITORY=https://…"
         )
+    try:
+        known_as = public_site(site_url)
+    except ValueError as error:
+        print(error)
+        raise typer.Exit(1) from None
+    if not known_as:
+        print(
+            "No sitemap, canonical addresses or cards for links: the site's address is not known,\n"
+            "and its page for wrong addresses fits the top of a host only.\n"
+            "Next, where you publish it: make site SITE_URL=https://…"
+        )
     book = Path(sys.executable).with_name("jupyter-book")
     strict = ["-W", "-n", "--keep-going", "--all", "--quiet"]
     site = into / "_build" / "html"
@@ -44,7 +59,7 @@ def main(
     shutil.rmtree(site, ignore_errors=True)
     built = subprocess.run(
         [book, "build", ROOT, "--path-output", into, *strict],
-        env={**os.environ, "REPOSITORY": address},
+        env={**os.environ, "REPOSITORY": address, "SITE_URL": known_as},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

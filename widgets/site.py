@@ -1,11 +1,12 @@
 """The course's Sphinx extension: light pages that ask nobody but their own host.
 
 It gives each page only the scripts that it uses, joins the stylesheets, brings the widgets to
-life, folds without a script, and offers the notebook. `_config.yml` names it.
+life, folds without a script, offers the notebook, and keeps old addresses. `_config.yml` names it.
 """
 
 import os
 import re
+import shutil
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import quote, urlsplit
@@ -14,22 +15,27 @@ from docutils import nodes
 from plotly.offline import get_plotlyjs
 from sphinx.application import Sphinx
 from sphinx.config import Config
+from sphinx.environment import BuildEnvironment
 from sphinx.transforms.post_transforms import SphinxPostTransform
 from sphinx.util import logging
 from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
-from widgets import site_styles
+from widgets import site_address, site_published, site_styles
 from widgets.base import PANEL
 from widgets.drawings import InlineDrawings
+from widgets.site_mode import ShowMode
 
-__all__ = ["PLOTLY", "binder_url", "public_repository", "setup"]
+__all__ = ["NOT_FOUND", "PLOTLY", "binder_url", "public_repository", "setup"]
 
 _HERE = Path(__file__).parent
 _STATIC = _HERE / "static"
 _WIDGET = re.compile(r'data-anywidget="(\w+)"')
 PLOTLY = "plotly.min.js"
 """Name of Plotly's script in the site's `_static` folder; `static/chart.js` loads it."""
+
+NOT_FOUND = "404"
+"""Name of the page that a host shows for an address that leads nowhere."""
 
 _LOG = logging.getLogger(__name__)
 
@@ -53,8 +59,10 @@ def setup(app: Sphinx) -> ExtensionMetadata:
     app.add_node(folded, html=(_visit_folded, _depart_folded))
     app.add_node(folded_title, html=(_visit_folded_title, _depart_folded_title))
     app.add_post_transform(FoldDropdowns)
+    app.add_post_transform(ShowMode)
     app.add_transform(InlineDrawings)
     app.connect("config-inited", _use_own_files)
+    app.connect("env-check-consistency", _keep_addresses)
     app.connect("html-page-context", _fit_page, priority=900)  # the theme has had its say
     app.connect("build-finished", _finish, priority=900)  # after the theme has written its colours
     return {"parallel_read_safe": True, "parallel_write_safe": True}
@@ -143,7 +151,14 @@ def _depart_folded_title(self: HTML5Translator, _: nodes.Element) -> None:
 def _use_own_files(_: Sphinx, config: Config) -> None:
     config.templates_path.insert(0, str(_HERE / "templates" / "page"))
     config.html_static_path.append(str(_STATIC))
+    config.html_additional_pages[NOT_FOUND] = "not_found.html"
     config.course_repository = public_repository(os.environ.get("REPOSITORY", ""))
+    config.html_baseurl = site_address.public_site(os.environ.get("SITE_URL", ""))
+
+
+def _keep_addresses(_: Sphinx, env: BuildEnvironment) -> None:
+    for complaint in site_published.complaints(site_published.load_published(), env.found_docs):
+        _LOG.warning(complaint)
 
 
 def _fit_page(
@@ -163,6 +178,20 @@ def _fit_page(
         else ""
     )
     context["repository_url"] = repository
+    _set_address(app, page, context, site_address.describe(tree) if tree else "")
+
+
+def _set_address(app: Sphinx, page: str, context: dict[str, Any], description: str) -> None:
+    address = app.config.html_baseurl
+    context["page_description"] = description or context["docstitle"]
+    # A search and a page that is not there are of no use to one who comes from elsewhere.
+    context["is_listed"] = is_listed = page in app.env.found_docs
+    context["pageurl"] = f"{address}{page}.html" if address and is_listed else None
+    card = site_address.CARD
+    context["card"] = card
+    context["card_url"] = f"{address}_static/{card.file.name}" if address else ""
+    # A host shows this page at any depth, where no relative address of it would hold.
+    context["base_path"] = (urlsplit(address).path or "/") if page == NOT_FOUND else ""
 
 
 def _raw(tree: nodes.document | None) -> list[str]:
@@ -217,6 +246,26 @@ def _finish(app: Sphinx, exception: Exception | None) -> None:
     # After the bundle, which would keep a rule for each of Plotly's 100,000 words.
     if any('data-anywidget="chart"' in page.read_text("utf-8") for page in site.rglob("*.html")):
         (static / PLOTLY).write_text(get_plotlyjs(), "utf-8")
+    _write_redirects(app, site)
+    address = app.config.html_baseurl
+    if address:
+        shutil.copy(site_address.CARD.file, static)
+        listed = sorted(app.env.found_docs)
+        (site / "sitemap.xml").write_text(site_address.sitemap(address, listed), "utf-8")
+        (site / "robots.txt").write_text(site_address.robots(address), "utf-8")
+
+
+def _write_redirects(app: Sphinx, site: Path) -> None:
+    for name, target in site_published.redirects(site_published.load_published()).items():
+        context: dict[str, Any] = {
+            "docstitle": app.config.html_title,
+            "title": app.env.titles[target].astext(),
+            "to": site_published.relative(name, target),
+        }
+        _set_address(app, target, context, site_address.describe(app.env.get_doctree(target)))
+        page = site / f"{name}.html"
+        page.parent.mkdir(parents=True, exist_ok=True)
+        page.write_text(app.builder.templates.render("redirect.html", context), "utf-8")
 
 
 def _remove(path: Path) -> None:
