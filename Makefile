@@ -31,7 +31,7 @@ checks := $(wildcard tests/lab/checks/test_$(subst -,_,$(patsubst $(ONLY)-%,%,$(
 only := --only $(ONLY)
 endif
 
-.PHONY: help lab test site notebooks prove lint clean
+.PHONY: help lab test site notebooks prove links lint clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' Makefile
@@ -62,6 +62,11 @@ notebooks: ## run the notebooks and store their outputs; ONLY=05 is one chapter
 prove: ## every notebook twice, alone, in any order, eight learners at once, with no network; takes minutes
 	$(setup) $(engine) $(images)
 	@$(python) tools/prove.py $(only)
+
+links: ## ask every link that leads out of the course; needs the Internet
+	$(setup)
+	@$(python) tools/site.py
+	@$(python) tools/links.py
 
 lint: ## everything that a program can check without running the course
 	$(setup)

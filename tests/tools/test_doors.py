@@ -75,12 +75,6 @@ def test_help_is_the_first_door_and_lists_every_door() -> None:
     assert [line.split()[1] for line in said.stdout.splitlines()] == phony[1].split()
 
 
-def test_ci_and_workflow_only_call_make() -> None:
-    assert (ROOT / ".ci" / "run").read_text() == "make test\n"
-    workflow = (ROOT / ".github" / "workflows" / "test.yml").read_text()
-    assert re.findall(r"run: (.*)", workflow) == ["make test"]
-
-
 @pytest.mark.parametrize("door", ["test", "notebooks", "prove"])
 def test_chapter_that_does_not_exist_is_refused_with_a_list(door: str) -> None:
     said = make(door, "ONLY=77")
@@ -103,8 +97,8 @@ def test_without_engine_none_is_set_up() -> None:
     assert steps[1:] == ["tools/setup.py", "apt", "venv", "browser"]
 
 
-@pytest.mark.parametrize("door", ["site", "lint"])
-def test_site_and_lint_need_no_engine(door: str) -> None:
+@pytest.mark.parametrize("door", ["site", "links", "lint"])
+def test_site_links_and_lint_need_no_engine(door: str) -> None:
     steps = make("--dry-run", door).stdout.splitlines()[0].split()
     assert steps[1:] == ["tools/setup.py", "apt", "venv"]
 
