@@ -46,6 +46,7 @@ new PerformanceObserver(list => list.getEntries().forEach(entry => {
   seen.painted = entry.startTime;
 })).observe({type: "largest-contentful-paint", buffered: true});
 """
+_CHOOSE = 'localStorage.setItem("mode", "THEME"); localStorage.setItem("theme", "THEME");'
 _STATE_OF_WIDGETS = """() => [...document.querySelectorAll("[data-anywidget]")].map(el =>
   [el.dataset.anywidget, el.dataset.ready ?? "never"])"""
 _WIDGETS_HAVE_ENDED = """() => [...document.querySelectorAll("[data-anywidget]")].every(el =>
@@ -63,6 +64,7 @@ class How:
         line: What the network is like, as `PHONE_LINE`; None is as fast as it goes.
         patience_ms: How long to wait for widgets.
         with_axe: Whether to check the rules of accessibility, with every fold open.
+        is_chosen: Whether the reader has chosen this mode on the page, too.
     """
 
     theme: Theme = "light"
@@ -71,6 +73,7 @@ class How:
     line: dict[str, Any] | None = None
     patience_ms: int = PATIENCE_MS
     with_axe: bool = False
+    is_chosen: bool = False
 
 
 @dataclass
@@ -126,6 +129,8 @@ def visit(browser: Browser, url: str, how: How) -> Visit:
         viewport={"width": how.width, "height": 900}, color_scheme=how.theme
     )
     context.add_init_script(_OBSERVE)
+    if how.is_chosen:
+        context.add_init_script(_CHOOSE.replace("THEME", how.theme))
     page = context.new_page()
     session = context.new_cdp_session(page)
     session.send("Emulation.setCPUThrottlingRate", {"rate": how.cpu_slowdown})
