@@ -36,12 +36,12 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     if rows := _recorded(terminalreporter, BUDGET):
         terminalreporter.section("site, per page, gzip")
         terminalreporter.line(
-            f"{'':<32} {'all':>9} {'scripts':>9} {'blocked':>8} {'shift':>8} {'largest paint':>14}"
+            f"{'':<40} {'all':>9} {'scripts':>9} {'blocked':>8} {'shift':>8} {'largest paint':>14}"
         )
         for row in rows:
             terminalreporter.line(row)
         terminalreporter.line(
-            f"{'at most':<32} {150:6.1f} KB {50:6.1f} KB {50:5.0f} ms   0.0020  not judged"
+            f"{'at most':<40} {150:6.1f} KB {50:6.1f} KB {50:5.0f} ms   0.0020  not judged"
         )
 
 

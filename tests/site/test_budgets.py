@@ -23,7 +23,7 @@ def test_page_loads_little_and_never_blocks(
             blocking = min(blocking, look_again(address + page).blocking_ms)
     record_property(
         "page budget",  # for the table that ends the run
-        f"{page:<32} {seen.bytes_without_images / KB:6.1f} KB"
+        f"{page:<40} {seen.bytes_without_images / KB:6.1f} KB"
         f" {seen.script_bytes / KB:6.1f} KB {blocking:5.0f} ms {seen.layout_shift:8.4f}"
         f" {seen.largest_paint_ms:6.0f} ms",
     )
