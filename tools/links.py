@@ -26,8 +26,11 @@ if TYPE_CHECKING:
 __all__ = ["ask", "find"]
 
 ROOT = Path(__file__).resolve().parent.parent
-_TEXTS = ("*.md", "facts/*.yaml")
-_ADDRESS = re.compile(r"https?://[^\s\"'`<>()\[\]]+")
+_TEXTS = {
+    # An address that Markdown does not make a link is an example.
+    "*.md": re.compile(r"(?<=\]\()https?://[^\s()]+|(?<=<)https?://[^\s<>]+(?=>)"),
+    "facts/*.yaml": re.compile(r"https?://[\w.-]+[^\s\"'`<>()\[\]]+"),
+}
 _FOR_GOOD = {HTTPStatus.MOVED_PERMANENTLY, HTTPStatus.PERMANENT_REDIRECT}
 _SETTINGS = {
     "extensions": ["myst_parser"],
@@ -63,9 +66,9 @@ def find(site: Path, root: Path) -> dict[str, list[str]]:
     for page in sorted(site.rglob("*.html")):
         for address in _Links(page.read_text("utf-8")).found:
             where[address].append(page.relative_to(site).as_posix())
-    for pattern in _TEXTS:
+    for pattern, addresses in _TEXTS.items():
         for file in sorted(root.glob(pattern)):
-            for address in sorted(set(_ADDRESS.findall(file.read_text("utf-8")))):
+            for address in sorted(set(addresses.findall(file.read_text("utf-8")))):
                 where[address.partition("#")[0].rstrip(".,;:")].append(
                     file.relative_to(root).as_posix()
                 )
@@ -109,7 +112,7 @@ def main(
             print(f"moved  {note['uri']}\n       to {note['info']}")
     dead = [note for note in notes if note["status"] in {"broken", "timeout"}]
     for note in dead:
-        pages = ", ".join(where[note["uri"]])
+        pages = ", ".join(where.get(note["uri"], ["a page that writes it otherwise"]))
         print(f"DEAD   {note['uri']}\n       {note['info']}\n       in {pages}")
     print(f"{len(notes)} links asked, {len(dead)} dead.")
     if dead and len(dead) == len(notes):

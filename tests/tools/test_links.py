@@ -76,10 +76,16 @@ def test_living_links_are_counted(repository: Path, host: str) -> None:
 
 
 def test_without_a_network_that_is_asked_for(repository: Path) -> None:
-    (repository / "README.md").write_text("See http://127.0.0.1:1/ and more.\n")
+    (repository / "README.md").write_text("See <http://127.0.0.1:1/> and more.\n")
     said = run(repository)
     assert said.returncode == 1
     assert "is there a network?" in said.stdout
+
+
+def test_an_example_in_a_text_is_not_asked(repository: Path) -> None:
+    (repository / "README.md").write_text("make site SITE_URL=https://someone.example/x\n")
+    (repository / "facts" / "a.yaml").write_text("# https://…\nurl: https://host.example/a.\n")
+    assert list(find(repository / "site", repository)) == ["https://host.example/a"]
 
 
 def test_own_address_and_places_in_a_page_are_not_asked(repository: Path) -> None:
