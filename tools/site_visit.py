@@ -154,6 +154,8 @@ def visit(browser: Browser, url: str, how: How) -> Visit:
     page.on("request", count)
     page.route(lambda asked: asked.startswith("http") and not asked.startswith(host), refuse)
     page.goto(url, wait_until="networkidle")
+    # On a slow machine the network can rest while the page is still being read.
+    page.wait_for_load_state("load")
     _wait_for_widgets(page, how.patience_ms)
     seen.widgets = [(name, state) for name, state in page.evaluate(_STATE_OF_WIDGETS)]
     noticed = page.evaluate("() => window.seen")

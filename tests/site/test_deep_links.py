@@ -18,10 +18,22 @@ TOP = """async (el) => {
   }
 }"""
 
+ALL_LAID_OUT = """() => [...document.querySelectorAll("article > section > section")].every(el =>
+  getComputedStyle(el).contentVisibility === "visible")"""
+
 
 def heading_is_at_the_top(tab: Page, section: str) -> bool:
     top = tab.locator(f"{section} > h2").evaluate(TOP)
     return bool(0 <= top < 200)
+
+
+def test_first_paint_leaves_out_what_is_below_the_screen(
+    context: BrowserContext, address: str
+) -> None:
+    tab = context.new_page()
+    tab.add_init_script("delete window.requestIdleCallback")
+    tab.goto(address + CHAPTER)
+    assert not tab.evaluate(ALL_LAID_OUT)
 
 
 @pytest.mark.parametrize("section", ["section#exit-codes", "section#what-can-go-wrong"])
@@ -45,6 +57,7 @@ def test_contents_at_the_right_lead_to_the_heading(context: BrowserContext, addr
 def test_a_reader_who_comes_back_is_where_they_were(context: BrowserContext, address: str) -> None:
     tab = context.new_page()
     tab.goto(address + CHAPTER)
+    tab.wait_for_function(ALL_LAID_OUT)
     section = "section#exit-codes"
     tab.locator(f"{section} > h2").evaluate("el => el.scrollIntoView()")
     assert heading_is_at_the_top(tab, section)
