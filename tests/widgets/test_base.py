@@ -10,6 +10,7 @@ from widgets import (
     EksCalendar,
     ImageLayers,
     LifeCycle,
+    Placement,
     SelfCheck,
     ServiceSelector,
 )
@@ -21,6 +22,7 @@ MAKERS = {
     "eks_calendar": EksCalendar,
     "image_layers": ImageLayers,
     "life_cycle": LifeCycle,
+    "placement": Placement,
     "self_check": lambda: SelfCheck("05-life-cycle"),
     "service_selector": ServiceSelector,
 }
