@@ -13,6 +13,7 @@ from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
 from widgets.persona_table import PersonaTable
 from widgets.placement import Host, Placement, place_tasks
+from widgets.scaling_race import ScalingRace, run_race
 from widgets.self_check import SelfCheck
 from widgets.service_selector import ServiceSelector
 
@@ -26,9 +27,11 @@ __all__ = [
     "LifeCycle",
     "PersonaTable",
     "Placement",
+    "ScalingRace",
     "SelfCheck",
     "ServiceSelector",
     "place_tasks",
+    "run_race",
 ]
 
 CHARTS = (ComparisonChart,)

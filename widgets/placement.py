@@ -448,7 +448,8 @@ def _last(placed: list[Placed]) -> str:
     if not placed:
         return "Place the first task to see where it goes, and why."
     task = placed[-1]
-    return f"Task {task.task}: {task.host or 'no host'}. {task.why}"
+    went = f"goes to {task.host}" if task.host else "finds no host"
+    return f"Task {task.task} {went}. {task.why}"
 
 
 def _host(request: Request, host: Host, placed: list[Placed], lost: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from widgets import (
     ImageLayers,
     LifeCycle,
     Placement,
+    ScalingRace,
     SelfCheck,
     ServiceSelector,
 )
@@ -23,6 +24,7 @@ MAKERS = {
     "image_layers": ImageLayers,
     "life_cycle": LifeCycle,
     "placement": Placement,
+    "scaling_race": ScalingRace,
     "self_check": lambda: SelfCheck("05-life-cycle"),
     "service_selector": ServiceSelector,
 }

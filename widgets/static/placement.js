@@ -176,7 +176,7 @@ export function view(table, request, shown, lost) {
       `${many} of ${request.tasks} tasks are placed, on ${Object.keys(on).length} of ` +
       `${hosts.length} hosts.${failed ? ` ${failed} ${finds} no host.` : ""}`,
     last: task
-      ? `Task ${task}: ${host ?? "no host"}. ${why}`
+      ? `Task ${task} ${host ? `goes to ${host}` : "finds no host"}. ${why}`
       : "Place the first task to see where it goes, and why.",
     hosts: hosts.map((each) => hostView(request, each, placed, lost)),
     says: [loss(table, request, on, lost), worst(table, request, rows), free(hosts, on)].filter(
