@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 import html
 import itertools
 import re
@@ -9,7 +10,7 @@ from dataclasses import asdict, replace
 import pytest
 
 from facts import load_facts
-from widgets import Host, Placement, place_tasks
+from widgets import Host, Placement, place_tasks, placement
 from widgets.placement import FLEETS, STRATEGIES, Request
 
 EVEN = [Host(name, name[0], 2048, 4096) for name in ("a1", "a2", "b1", "b2")]
@@ -179,3 +180,7 @@ def test_the_text_names_every_host_and_its_tasks() -> None:
     assert text.startswith("7 tasks of 0.5 vCPU and 1,024 MiB, spread over zones, distinctInstance")
     assert "c2: task 6" in text
     assert "6 of 7 tasks are placed, on 6 of 6 hosts. 1 finds no host." in text
+
+
+def test_the_examples_of_the_docstrings_are_true() -> None:
+    assert doctest.testmod(placement).failed == 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import doctest
 import html
 import re
 from dataclasses import asdict
@@ -8,7 +9,7 @@ from fractions import Fraction
 import pytest
 
 from facts import load_facts
-from widgets import ScalingRace, run_race
+from widgets import ScalingRace, run_race, scaling_race
 from widgets.scaling_race import INPUTS, Race, Run, _view, _waiting
 
 PLAIN = {"before": 100, "after": 300, "each": 100, "notice": 60, "machine": 120, "task": 5}
@@ -121,3 +122,7 @@ def test_the_text_names_the_figures_and_the_outcome() -> None:
     assert text.startswith("The load rises from 400 to 850 requests a second.")
     assert "180 s until a machine serves, 10 s until a task does." in text
     assert "Tasks fit the load after 70 s, virtual machines after 240 s" in text
+
+
+def test_the_examples_of_the_docstrings_are_true() -> None:
+    assert doctest.testmod(scaling_race).failed == 0
