@@ -161,7 +161,7 @@ class ApiModel(Record):
         operations: Operations that it has.
         shape: A shape of it.
         values: All values of that shape, if it is an enumeration; else members that it has.
-        says: Words that the shape's documentation has.
+        says: Words that the documentation of the operations or of the shape has.
         proves: The facts, as ``table.id``.
     """
 

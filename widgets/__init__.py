@@ -12,6 +12,8 @@ from widgets.eks_calendar import EksCalendar
 from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
 from widgets.persona_table import PersonaTable
+from widgets.placement import Host, Placement, place_tasks
+from widgets.scaling_race import ScalingRace, run_race
 from widgets.self_check import SelfCheck
 from widgets.service_selector import ServiceSelector
 
@@ -20,11 +22,16 @@ __all__ = [
     "ComparisonChart",
     "CostCrossover",
     "EksCalendar",
+    "Host",
     "ImageLayers",
     "LifeCycle",
     "PersonaTable",
+    "Placement",
+    "ScalingRace",
     "SelfCheck",
     "ServiceSelector",
+    "place_tasks",
+    "run_race",
 ]
 
 CHARTS = (ComparisonChart,)

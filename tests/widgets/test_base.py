@@ -10,6 +10,8 @@ from widgets import (
     EksCalendar,
     ImageLayers,
     LifeCycle,
+    Placement,
+    ScalingRace,
     SelfCheck,
     ServiceSelector,
 )
@@ -21,6 +23,8 @@ MAKERS = {
     "eks_calendar": EksCalendar,
     "image_layers": ImageLayers,
     "life_cycle": LifeCycle,
+    "placement": Placement,
+    "scaling_race": ScalingRace,
     "self_check": lambda: SelfCheck("05-life-cycle"),
     "service_selector": ServiceSelector,
 }
