@@ -47,8 +47,8 @@ ifeq ($(ONLY),)
 	@CHROMIUM="$$(cat _build/browser)" $(pytest)
 else
 	$(setup) $(engine) $(images)
-	@$(python) tools/notebooks.py check $(only)
-	@$(pytest) $(checks) $(notebooks)
+	@found=0; $(python) tools/notebooks.py check $(only) || found=1; \
+	  $(pytest) $(checks) $(notebooks) && exit $$found
 endif
 
 site: ## build the book to read into _build/html; needs no engine
