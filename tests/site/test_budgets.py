@@ -9,7 +9,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.alone]
 
 Look = Callable[..., Any]
 KB = 1024
-TRIES = 5
+TRIES = 10
 
 
 def test_page_loads_little_and_never_blocks(
