@@ -201,6 +201,18 @@ def test_it_fits_the_screen(open_page: Callable[..., Page]) -> None:
     for width in (320, 390, 768):
         page.set_viewport_size({"width": width, "height": 900})
         assert page.evaluate("() => document.documentElement.scrollWidth") <= width
+        titles = page.locator("caption").evaluate_all(
+            "all => all.map((each) => [each.clientWidth, each.closest('div').clientWidth])"
+        )
+        assert all(title <= room for title, room in titles)
+
+
+def test_paper_shows_each_task(open_page: Callable[..., Page]) -> None:
+    page = open_page(Placement(inputs={"tasks": 24}))
+    hidden = "list => list.scrollHeight - list.clientHeight"
+    assert page.locator(".why").evaluate(hidden) > 0
+    page.emulate_media(media="print")
+    assert page.locator(".why").evaluate(hidden) == 0
 
 
 def test_without_a_script_the_placement_can_be_read(open_page: Callable[..., Page]) -> None:
