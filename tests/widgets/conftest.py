@@ -8,6 +8,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from ipywidgets import Widget
 from plotly.offline import get_plotlyjs
 
@@ -140,6 +141,29 @@ def open_page(
     yield open_it
     for context in contexts:
         context.close()
+
+
+def violations(page: Page) -> list[str]:
+    """Lists the rules of accessibility that a page breaks, each with its first places."""
+    found = Axe().run(page).response["violations"]
+    return [f"{rule['id']}: {[node['html'] for node in rule['nodes']][:3]}" for rule in found]
+
+
+def first_and_live(page: Page, widgets: list[CourseWidget]) -> tuple[list[str], list[str]]:
+    """Gives the markup that Python made for each widget, alive, and what stands on the page."""
+    made: list[str] = page.evaluate(
+        """(pieces) => pieces.map((piece) => {
+          const box = document.createElement("template");
+          box.innerHTML = piece;
+          box.content.querySelectorAll("fieldset").forEach((part) => { part.disabled = false; });
+          return box.content.firstElementChild.outerHTML;
+        })""",
+        [widget.markup for widget in widgets],
+    )
+    live: list[str] = page.locator(".course-panel").evaluate_all(
+        "roots => roots.map((root) => root.outerHTML)"
+    )
+    return made, live
 
 
 def contrast(one: str, other: str) -> float:

@@ -6,14 +6,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from facts import load_facts
 from facts.costs import Service, crossings, load_costs, monthly_cost
 from widgets import CostCrossover
 from widgets.cost_crossover import _view, age_of_prices
 
-from .conftest import in_jupyterlab
+from .conftest import first_and_live, in_jupyterlab, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -111,19 +110,8 @@ def test_coming_alive_changes_no_word(open_page: Callable[..., Page], said: list
         ),
     ]
     page = open_page(*widgets)
-    pair = page.evaluate(
-        """(pieces) => {
-          const live = [...document.querySelectorAll(".cost-crossover")];
-          return [live.map((root) => root.outerHTML), pieces.map((piece) => {
-            const box = document.createElement("template");
-            box.innerHTML = piece;
-            box.content.querySelector("fieldset").disabled = false;
-            return box.content.firstElementChild.outerHTML;
-          })];
-        }""",
-        [widget.markup for widget in widgets],
-    )
-    assert pair[0] == pair[1]
+    made, live = first_and_live(page, widgets)
+    assert live == made
     assert said == []
 
 
@@ -195,8 +183,7 @@ def test_axe_finds_nothing(theme: str, width: int, open_page: Callable[..., Page
     page = open_page(CostCrossover(today="2028-01-01"), theme=theme, width=width)
     set_to(page, "tasks", "0")
     page.locator("details").evaluate("element => { element.open = true; }")
-    found = Axe().run(page).response["violations"]
-    assert [f"{rule['id']}: {[n['html'] for n in rule['nodes']][:3]}" for rule in found] == []
+    assert violations(page) == []
 
 
 def test_it_fits_the_screen(open_page: Callable[..., Page]) -> None:

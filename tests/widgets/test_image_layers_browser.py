@@ -5,14 +5,13 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from widgets import ImageLayers
 from widgets.base import STATIC
 from widgets.dockerfile import fixed_pairs, parse
 from widgets.image_layers import diff, rebuilt
 
-from .conftest import in_jupyterlab
+from .conftest import first_and_live, in_jupyterlab, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -126,18 +125,7 @@ def test_coming_alive_changes_no_word(open_page: Callable[..., Page], said: list
         ImageLayers(changed=name) for name in ImageLayers()._changes
     ]
     page = open_page(*widgets)
-    live = page.evaluate(
-        "() => [...document.querySelectorAll('.image-layers')].map((root) => root.outerHTML)"
-    )
-    made = page.evaluate(
-        """(pieces) => pieces.map((piece) => {
-          const box = document.createElement("template");
-          box.innerHTML = piece;
-          box.content.querySelectorAll("fieldset").forEach((part) => { part.disabled = false; });
-          return box.content.firstElementChild.outerHTML;
-        })""",
-        [widget.markup for widget in widgets],
-    )
+    made, live = first_and_live(page, widgets)
     assert live == made
     assert said == []
 
@@ -318,8 +306,7 @@ def test_axe_finds_nothing(acts: list[str], theme: str, open_page: Callable[...,
     if acts:
         mover(page, 4, -1).dispatch_event("click")  # a refusal, with colours of its own
     page.locator("details").evaluate("element => { element.open = true; }")
-    found = Axe().run(page).response["violations"]
-    assert [f"{rule['id']}: {[n['html'] for n in rule['nodes']][:3]}" for rule in found] == []
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("width", [320, 390, 768, 1350])

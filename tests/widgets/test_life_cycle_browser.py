@@ -4,12 +4,11 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from widgets import LifeCycle
 from widgets.life_cycle import ACTIONS, OUTCOMES, PROGRAMS
 
-from .conftest import contrast, in_jupyterlab
+from .conftest import contrast, first_and_live, in_jupyterlab, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -136,18 +135,7 @@ def test_coming_alive_changes_no_word(
         if outcome.to is not None
     ]
     page = open_page(*widgets)
-    live = page.evaluate(
-        "() => [...document.querySelectorAll('.life-cycle')].map((root) => root.outerHTML)"
-    )
-    made = page.evaluate(
-        """(pieces) => pieces.map((piece) => {
-          const box = document.createElement("template");
-          box.innerHTML = piece;
-          box.content.querySelectorAll("fieldset").forEach((part) => { part.disabled = false; });
-          return box.content.firstElementChild.outerHTML;
-        })""",
-        [widget.markup for widget in widgets],
-    )
+    made, live = first_and_live(page, widgets)
     assert live == made
     assert said == []
 
@@ -243,8 +231,7 @@ def test_axe_finds_nothing(way: list[str], theme: str, open_page: Callable[..., 
     page = open_page(LifeCycle(history=way), theme=theme)
     press(page, "pause")  # a refusal in two of the three, with colours of its own
     page.locator("details").evaluate("element => { element.open = true; }")
-    found = Axe().run(page).response["violations"]
-    assert [f"{rule['id']}: {[n['html'] for n in rule['nodes']][:3]}" for rule in found] == []
+    assert violations(page) == []
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

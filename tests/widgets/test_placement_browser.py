@@ -8,7 +8,6 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from widgets import Placement
 from widgets.placement import (
@@ -23,7 +22,7 @@ from widgets.placement import (
     _view,
 )
 
-from .conftest import in_jupyterlab
+from .conftest import first_and_live, in_jupyterlab, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -104,18 +103,7 @@ def test_coming_alive_changes_no_word(open_page: Callable[..., Page], said: list
         Placement(inputs={"fleet": "uneven"}, shown=0),
     ]
     page = open_page(*widgets)
-    live, made = page.evaluate(
-        """(pieces) => [
-          [...document.querySelectorAll(".placement")].map((root) => root.outerHTML),
-          pieces.map((piece) => {
-            const box = document.createElement("template");
-            box.innerHTML = piece;
-            box.content.querySelectorAll("fieldset").forEach((part) => { part.disabled = false; });
-            return box.content.firstElementChild.outerHTML;
-          }),
-        ]""",
-        [widget.markup for widget in widgets],
-    )
+    made, live = first_and_live(page, widgets)
     assert live == made
     assert said == []
 
@@ -191,8 +179,7 @@ def test_axe_finds_nothing(theme: str, width: int, open_page: Callable[..., Page
     page = open_page(Placement(lost="b1", shown=8), theme=theme, width=width)
     page.locator('[name="tasks"]').fill("0")
     page.locator("details").evaluate("element => { element.open = true; }")
-    found = Axe().run(page).response["violations"]
-    assert [f"{rule['id']}: {[n['html'] for n in rule['nodes']][:3]}" for rule in found] == []
+    assert violations(page) == []
 
 
 def test_it_fits_the_screen(open_page: Callable[..., Page]) -> None:

@@ -6,12 +6,11 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 
 from widgets import ScalingRace
 from widgets.scaling_race import _NO_RISE, INPUTS, Race, _run, _view
 
-from .conftest import contrast, in_jupyterlab
+from .conftest import contrast, first_and_live, in_jupyterlab, violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -98,18 +97,7 @@ def test_coming_alive_changes_no_word(open_page: Callable[..., Page], said: list
         ScalingRace(inputs={"before": 850, "after": 900}),
     ]
     page = open_page(*widgets)
-    live, made = page.evaluate(
-        """(pieces) => [
-          [...document.querySelectorAll(".scaling-race")].map((root) => root.outerHTML),
-          pieces.map((piece) => {
-            const box = document.createElement("template");
-            box.innerHTML = piece;
-            box.content.querySelector("fieldset").disabled = false;
-            return box.content.firstElementChild.outerHTML;
-          }),
-        ]""",
-        [widget.markup for widget in widgets],
-    )
+    made, live = first_and_live(page, widgets)
     assert live == made
     assert said == []
 
@@ -159,8 +147,7 @@ def test_axe_finds_nothing_and_the_drawing_can_be_read(
     page = open_page(ScalingRace(inputs={"room": 2}), theme=theme, width=width)
     page.locator('[name="task"]').fill("")
     page.locator("details").evaluate("element => { element.open = true; }")
-    found = Axe().run(page).response["violations"]
-    assert [f"{rule['id']}: {[n['html'] for n in rule['nodes']][:3]}" for rule in found] == []
+    assert violations(page) == []
     inks = page.evaluate(INKS)
     assert len(inks) > 20
     assert [what for what, ink, paper, least in inks if contrast(ink, paper) < least] == []
