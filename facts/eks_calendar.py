@@ -8,14 +8,12 @@ import datetime as dt
 from dataclasses import dataclass
 from typing import Literal
 
+from facts.costs import load_costs
 from facts.records import load_facts
 
-__all__ = ["EXTENDED", "HOURS_A_MONTH", "PLAIN", "Plan", "span", "upgrade_plan"]
+__all__ = ["EXTENDED", "PLAIN", "Plan", "cents_a_month", "span", "upgrade_plan"]
 
 _DAY = dt.timedelta(days=1)
-HOURS_A_MONTH = 730
-"""What the course takes for a month."""
-
 PLAIN, EXTENDED = "eks-cluster-hour", "eks-cluster-extended-hour"
 Support = Literal["not yet", "standard", "extended", "ended"]
 
@@ -98,9 +96,19 @@ def upgrade_plan(version: str, today: dt.date) -> Plan:
         to_newest=there,
         days_standard=_left(row.standard_until, today),
         days_extended=_left(row.extended_until, today),
-        cents_a_month=HOURS_A_MONTH * (plain if support[runs] == "standard" else extended),
+        cents_a_month=cents_a_month(PLAIN if support[runs] == "standard" else EXTENDED),
         cents_extra=_left(row.extended_until, start) * 24 * (extended - plain),
     )
+
+
+def cents_a_month(price: str) -> int:
+    """Tell what a price for an hour comes to in a month, as the cost table counts one.
+
+    Example:
+        >>> cents_a_month(PLAIN)
+        7300
+    """
+    return load_costs().hours_a_month * _cents_an_hour(price)
 
 
 def _left(until: dt.date, today: dt.date) -> int:

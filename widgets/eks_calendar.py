@@ -12,7 +12,8 @@ from typing import Any
 import traitlets
 
 from facts import load_facts
-from facts.eks_calendar import EXTENDED, HOURS_A_MONTH, PLAIN, Plan, span, upgrade_plan
+from facts.costs import load_costs
+from facts.eks_calendar import EXTENDED, PLAIN, Plan, cents_a_month, span, upgrade_plan
 from widgets.base import CourseWidget
 
 __all__ = ["EksCalendar"]
@@ -156,8 +157,8 @@ def _says(version: str, today: dt.date, plan: Plan) -> list[str]:
     if plan.days_standard:
         says.append(
             f"Upgrade by {row.standard_until}, {_left(plan.days_standard)}: with that day standard "
-            f"support ends. After it the cluster costs {_money(_month(EXTENDED))} a month, and "
-            f"{stays} with standard support."
+            f"support ends. After it the cluster costs {_money(cents_a_month(EXTENDED))} a month, "
+            f"and {stays} with standard support."
         )
     else:
         says.append(
@@ -201,10 +202,6 @@ def _left(days: int) -> str:
     return {1: "that very day", 2: "the day after"}.get(days, f"in {days - 1} days")
 
 
-def _month(price: str) -> int:
-    return HOURS_A_MONTH * round(load_facts().prices.rows[price].amount * 100)
-
-
 def _money(cents: int) -> str:
     return f"${cents // 100:,}.{cents % 100:02}"
 
@@ -241,7 +238,7 @@ def _table() -> dict[str, object]:
         "span": [str(first), str(last)],
         "names": _NAMES,
         "cents": [round(facts.prices.rows[name].amount * 100) for name in _PAID],
-        "month": HOURS_A_MONTH,
+        "month": load_costs().hours_a_month,
         "edges": [_LEFT, _RIGHT],
         "asOf": str(facts.versions.as_of),
         "amber": facts.versions.amber_after_days,
