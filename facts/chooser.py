@@ -10,10 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from facts.records import FactsError, Record, load_facts
+from facts.records import FactsError, Record, load_facts, read_as
 
 __all__ = [
     "Chooser",
@@ -287,10 +286,7 @@ def load_chooser(path: Path = _CHOOSER) -> Chooser:
     Raises:
         FactsError: A rule is not complete, or names what is not there. The message names each.
     """
-    try:
-        chooser = Chooser.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except (yaml.YAMLError, ValidationError) as error:
-        raise FactsError(f"{path.name} can't be used. Mend this place: {error}") from error
+    chooser = read_as(Chooser, path)
     faults = list(chooser.faults())
     if faults:
         raise FactsError("\n".join([f"{path.name} has rules that can't hold:", *faults]))

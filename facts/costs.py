@@ -12,10 +12,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Literal
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from facts.records import FactsError, Record, load_facts
+from facts.records import FactsError, Record, load_facts, read_as
 
 __all__ = [
     "Cost",
@@ -204,10 +203,7 @@ def load_costs(path: Path = _COSTS) -> CostTable:
     Raises:
         FactsError: The table is not complete, or names an unknown price or limit.
     """
-    try:
-        table = CostTable.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except ValidationError as error:
-        raise FactsError(f"{path.name} is not complete. Mend this: {error}") from error
+    table = read_as(CostTable, path)
     facts = load_facts()
     faults = [
         f"unknown price {name}" for name in _prices_of(table) if name not in facts.prices.rows

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import Field, TypeAdapter, ValidationError
+from pydantic import Field
 
-from facts.records import Facts, FactsError
+from facts.records import Facts, read_as
 
 __all__ = ["Carriers", "Coverage", "cover", "load_carriers", "places"]
 
@@ -56,10 +55,7 @@ def load_carriers(path: Path = _COVERAGE) -> Carriers:
         >>> "05-life-cycle" in load_carriers()["T09"]
         True
     """
-    try:
-        return TypeAdapter(Carriers).validate_python(yaml.safe_load(path.read_text("utf-8")))
-    except ValidationError as error:
-        raise FactsError(f"{path} is not complete: {error}") from error
+    return read_as(Carriers, path)
 
 
 def places(path: Path, facts: Facts) -> set[str]:

@@ -4,11 +4,10 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from facts.chooser import Recommendation, recommend
-from facts.records import FactsError, Record, load_facts
+from facts.records import FactsError, Record, load_facts, read_as
 
 __all__ = ["Persona", "load_personas"]
 
@@ -75,10 +74,7 @@ def load_personas(path: Path = _PERSONAS) -> dict[str, Persona]:
         >>> load_personas()["beginner"].now.best.option
         'ecs-express'
     """
-    try:
-        rows = _Personas.model_validate(yaml.safe_load(path.read_text("utf-8"))).rows
-    except (yaml.YAMLError, ValidationError) as error:
-        raise FactsError(f"{path.name} can't be used. Mend this place: {error}") from error
+    rows = read_as(_Personas, path).rows
     faults = [f"{name}: {fault}" for name, row in rows.items() for fault in row.faults()]
     if faults:
         raise FactsError("\n".join([f"{path.name} names what is not there:", *faults]))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 __all__ = [
     "DUTIES",
@@ -29,6 +29,7 @@ __all__ = [
     "Table",
     "Version",
     "load_facts",
+    "read_as",
 ]
 
 _HERE = Path(__file__).parent
@@ -276,6 +277,7 @@ class Version(Sourced):
 
 
 Row = TypeVar("Row", bound=Record)
+_Kind = TypeVar("_Kind")
 
 
 class Table(Record, Generic[Row]):
@@ -360,6 +362,25 @@ class Facts(Record):
             if days != sorted(days):
                 found.append("its days are out of order")
         return found
+
+
+def read_as(kind: type[_Kind], path: Path) -> _Kind:
+    """Read a table that stands in a file of its own.
+
+    Args:
+        kind: What it has to be: a record, or a type made of records.
+        path: Its file.
+
+    Raises:
+        FactsError: The file is no YAML, or a record in it is not complete.
+    """
+    try:
+        return TypeAdapter(kind).validate_python(yaml.safe_load(path.read_text("utf-8")))
+    except (yaml.YAMLError, ValidationError) as error:
+        raise FactsError(
+            f"{path.name} can't be used: it is no YAML, or it is not complete. "
+            f"Mend this place: {error}"
+        ) from error
 
 
 @cache

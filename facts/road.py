@@ -4,10 +4,9 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated
 
-import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field
 
-from facts.records import FactsError, Record
+from facts.records import FactsError, Record, read_as
 
 __all__ = ["Part", "Road", "Step", "load_road"]
 
@@ -80,10 +79,7 @@ def load_road(path: Path = _ROAD) -> Road:
     Raises:
         FactsError: A part or a step is not complete, or a step names an unknown chapter.
     """
-    try:
-        road = Road.model_validate(yaml.safe_load(path.read_text("utf-8")))
-    except ValidationError as error:
-        raise FactsError(f"{path} is not complete: {error}") from error
+    road = read_as(Road, path)
     if faults := road.faults():
         raise FactsError("\n".join([f"{path} does not fit together:", *faults]))
     return road

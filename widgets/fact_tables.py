@@ -11,9 +11,9 @@ their titles, and because a chapter that does not exist yet is named as one to c
 
 import datetime as dt
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 
 from docutils import nodes
 from sphinx.application import Sphinx
@@ -145,14 +145,16 @@ class DrawFactTables(SphinxPostTransform):
         if not places:
             return
         # Links seen from this page; pages are named by their stems, as in facts/.
-        names = [name for name in self.env.found_docs if name.startswith("chapters/")]
+        pages = {
+            name.removeprefix("chapters/"): name
+            for name in self.env.found_docs
+            if name.startswith("chapters/")
+        }
+        address = partial(self.app.builder.get_relative_uri, self.env.docname)
         book = Book(
             today=dt.date.fromisoformat(self.config.course_today),
-            titles={_stem(name): self.env.titles[name].astext() for name in names},
-            addresses={
-                _stem(name): self.app.builder.get_relative_uri(self.env.docname, name)
-                for name in names
-            },
+            titles={stem: self.env.titles[name].astext() for stem, name in pages.items()},
+            addresses={stem: address(name) for stem, name in pages.items()},
         )
         for place in places:
             markup = make_table(place["table"], place["rows"], book)
@@ -279,10 +281,6 @@ def _named(names: Iterable[str]) -> list[tuple[str, str, str]]:
     titles = {name: source.title for name, source in sources.items()}
     titles[_TALK] = "the talk itself"
     return [(titles[name], sources[name].url, str(sources[name].read)) for name in names]
-
-
-def _stem(name: str) -> str:
-    return re.sub(r"^chapters/", "", name)
 
 
 def _set_today(_: Sphinx, config: Config) -> None:
