@@ -29,6 +29,9 @@ import typer
 import yaml
 from jupyter_book.config import get_default_sphinx_config
 from playwright.sync_api import sync_playwright
+from rich import box
+from rich.console import Console
+from rich.table import Table
 from site_visit import PHONE_LINE, How, serve, visit
 
 from widgets.base import PANEL, STATIC
@@ -46,6 +49,7 @@ __all__ = ["Figure", "as_by_default", "default_settings", "figures", "rows"]
 ROOT = Path(__file__).resolve().parent.parent
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 DESK = How()
+WIDTH = 100  # of a table, also where the output is a file
 PHONE = How(width=390, cpu_slowdown=4, line=PHONE_LINE)
 OURS = "widgets.site"
 VIEW = "application/vnd.jupyter.widget-view+json"
@@ -195,8 +199,8 @@ def main(
             default, ours = (
                 _look(browser, f"{address}{name}.html", tries) for address in addresses
             )
-            print(f"\n{name}\n")
-            print(_table(list(rows(figures(default), figures(ours)))))
+            print(f"\n{name}")
+            Console(width=WIDTH).print(_table(list(rows(figures(default), figures(ours)))))
     print(
         "\nWhat the default asks of other hosts does not come here: add its bytes and its time.\n"
         "The phone is 390 px wide, four times slower, at 1.6 Mbit/s and 150 ms."
@@ -274,19 +278,14 @@ def _ratio(default: float, ours: float) -> str:
     return "equal" if 1 / _FACTOR < factor < _FACTOR else f"{factor:.2f} times"
 
 
-def _table(found: list[Row]) -> str:
-    head = ("", "default", "ours", "default / ours")
-    wide = [max(len(line[column]) for line in [head, *found]) for column in range(len(head))]
-    lines = [head, tuple("-" * each for each in wide), *found]
-    return "\n".join(
-        "| "
-        + " | ".join(
-            cell.rjust(width) if column else cell.ljust(width)
-            for column, (cell, width) in enumerate(zip(line, wide, strict=True))
-        )
-        + " |"
-        for line in lines
-    )
+def _table(found: list[Row]) -> Table:
+    table = Table(box=box.MARKDOWN)
+    table.add_column()
+    for title in ("default", "ours", "default / ours"):
+        table.add_column(title, justify="right")
+    for row in found:
+        table.add_row(*row)
+    return table
 
 
 if __name__ == "__main__":
