@@ -31,7 +31,6 @@ def test_first_paint_leaves_out_what_is_below_the_screen(
     context: BrowserContext, address: str
 ) -> None:
     tab = context.new_page()
-    tab.add_init_script("delete window.requestIdleCallback")
     tab.goto(address + CHAPTER)
     assert not tab.evaluate(ALL_LAID_OUT)
 
@@ -57,7 +56,6 @@ def test_contents_at_the_right_lead_to_the_heading(context: BrowserContext, addr
 def test_a_reader_who_comes_back_is_where_they_were(context: BrowserContext, address: str) -> None:
     tab = context.new_page()
     tab.goto(address + CHAPTER)
-    tab.wait_for_function(ALL_LAID_OUT)
     section = "section#exit-codes"
     tab.locator(f"{section} > h2").evaluate("el => el.scrollIntoView()")
     assert heading_is_at_the_top(tab, section)
