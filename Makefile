@@ -2,7 +2,7 @@
 # Each one first sees to what it needs (tools/setup.py); what is there and good is left alone.
 #
 #   ONLY=05       one chapter with its exercises and checks
-#   WORKERS=0     the tests one after the other, not in two processes at once; only such a run
+#   WORKERS=0     the tests one after the other, not in processes side by side; only such a run
 #                 times the notebooks for their readers
 #   ENGINE=none   no container engine: its cells and tests are left out, and counted
 #   REPOSITORY=…  the address that the site's links to sources and Binder lead to
@@ -10,7 +10,8 @@
 #   PYTHON=…      the Python to make .venv with, where python3 is not 3.11 to 3.13
 
 PYTHON ?= python3
-WORKERS ?= 2
+# Two cores have two workers; the checks of one chapter mostly wait, for the engine.
+WORKERS ?= $(if $(ONLY),4,2)
 setup := @$(PYTHON) tools/setup.py apt venv
 python := .venv/bin/python
 pytest := .venv/bin/pytest -n $(WORKERS)

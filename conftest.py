@@ -4,7 +4,7 @@ Fixtures do not run for the cells of notebooks, so all of this is done by hooks.
 
 With ``pytest -n 2`` workers run the tests side by side, each a process of its own with these
 hooks, and a controller adds up what they say. A file is never split: the cells of a notebook
-belong together.
+belong together. Only the proofs of checks are dealt out one by one: each opens a lab of its own.
 """
 
 from __future__ import annotations
@@ -48,6 +48,7 @@ SEED = "0"
 MOST_WITHOUT_OUTPUT = 0.35
 # May only fall: an output that is not compared proves nothing.
 MOST_IGNORED = 0
+ONE_BY_ONE = "tests/lab/checks/"
 RUNS_REMEMBERED = 5
 EVENTS_SECONDS = 5
 
@@ -144,12 +145,16 @@ class Notebooks:
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_xdist_make_scheduler(self, config: pytest.Config, log: Any) -> Scheduling:  # noqa: ANN401
-        """Give out whole files, in the order in which they were collected."""
+        """Give out files in the order in which they were collected, and checks one by one."""
         # Here, because it is there only where there are workers.
         from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415
 
+        class Scheduler(LoadFileScheduling):
+            def _split_scope(self, nodeid: str) -> str:
+                return nodeid if nodeid.startswith(ONE_BY_ONE) else super()._split_scope(nodeid)
+
         config.option.loadscopereorder = False
-        return LoadFileScheduling(config, log)
+        return Scheduler(config, log)
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_testnodedown(self, node: WorkerController) -> None:
