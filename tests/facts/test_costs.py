@@ -157,3 +157,11 @@ def test_fargate_s_sizes_are_those_of_the_api_model() -> None:
         found[float(vcpu)] = set(sizes)
     table = {vcpu: set(memory) for vcpu, memory in load_costs().sizes.items()}
     assert table == {vcpu: sizes for vcpu, sizes in found.items() if vcpu <= 8}
+
+
+def test_the_fact_of_the_chooser_is_what_the_sums_say() -> None:
+    fact = load_facts().limits.rows["ec2-undercuts-fargate"]
+    found = {at.way: at.at for at in crossings(Service()) if at.by == "full"}
+    assert found == {"ec2": fact.value, "managed-instances": None}
+    service = Service()
+    assert f"{service.tasks} tasks of {service.vcpu:g} vCPU and {service.memory:g} GB" in fact.says
