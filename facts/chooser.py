@@ -15,6 +15,7 @@ from pydantic import Field
 from facts.records import FactsError, Record, load_facts, read_as
 
 __all__ = [
+    "TABLE",
     "Chooser",
     "Contradiction",
     "Flip",
@@ -26,7 +27,9 @@ __all__ = [
     "recommend",
 ]
 
-_CHOOSER = Path(__file__).parent / "chooser.yaml"
+TABLE = Path(__file__).parent / "chooser.yaml"
+"""Where the course's own questions and rules stand."""
+
 Year = Literal[2019, 2026]
 _When = dict[str, tuple[str, ...]]
 _Words = Annotated[str, Field(min_length=1)]
@@ -237,7 +240,10 @@ class Chooser(Record):
 
 
 def recommend(
-    answers: Mapping[str, str] | None = None, *, as_of: Literal["2019", "2026"] = "2026"
+    answers: Mapping[str, str] | None = None,
+    *,
+    as_of: Literal["2019", "2026"] = "2026",
+    chooser: Chooser | None = None,
 ) -> Recommendation:
     """Recommend a way to run containers on AWS, with all that speaks for and against it.
 
@@ -245,6 +251,7 @@ def recommend(
         answers: The answer to each question of ``load_chooser().questions``; what is left out
             has its first answer.
         as_of: ``"2019"`` answers with the talk's options and reasons.
+        chooser: Questions and rules of your own; the course's where it is left out.
 
     Raises:
         FactsError: An unknown question or answer; the message names the known ones.
@@ -255,7 +262,7 @@ def recommend(
         >>> recommend({"skills": "new"}, as_of="2019").best.option
         'eb-standard'
     """
-    chooser = load_chooser()
+    chooser = chooser or load_chooser()
     given = dict(answers or {})
     for question, answer in given.items():
         if question not in chooser.questions:
@@ -279,13 +286,24 @@ def recommend(
     )
 
 
-@cache
-def load_chooser(path: Path = _CHOOSER) -> Chooser:
+def load_chooser(path: Path = TABLE) -> Chooser:
     """Read the questions and rules, and prove that all that they name is there.
+
+    Args:
+        path: A table of your own, which is read anew each time.
 
     Raises:
         FactsError: A rule is not complete, or names what is not there. The message names each.
     """
+    return _course_chooser() if path == TABLE else _read_chooser(path)
+
+
+@cache
+def _course_chooser() -> Chooser:
+    return _read_chooser(TABLE)
+
+
+def _read_chooser(path: Path) -> Chooser:
     chooser = read_as(Chooser, path)
     faults = list(chooser.faults())
     if faults:

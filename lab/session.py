@@ -42,7 +42,8 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
         take_over: Take the lab from another live notebook of yours, which loses it.
 
     Returns:
-        The lab. On Binder, where there is no engine, one whose ``docker`` says so.
+        The lab. On Binder, where there is no engine, one whose ``docker`` says so; so does that
+        of a chapter that starts nothing, for which no engine is looked for.
 
     Raises:
         LabError: There is no chapter of that name, no engine that can be used, an image is
@@ -55,6 +56,8 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
     checks.exercises_of(chapter)  # says which chapters there are, if this is none
     naming = Naming(chapter=chapter, learner=current_learner(), exercises=exercises)
     notebook.shorten_engine_errors()
+    if not checks.needs_engine(chapter):
+        return _open_without_engine(naming, take_over=take_over)
     try:
         engine = find_engine()
     except (NoEngineError, EngineNotRunningError):
@@ -74,13 +77,22 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
     remove_folders(naming)
     if removed:
         print(f"Left from an earlier run: {str(removed)[0].lower()}{str(removed)[1:]}")  # noqa: T201
-    what = "exercises" if exercises else "lab"
-    verb = "are" if exercises else "is"
-    digits = chapter.partition("-")[0]
-    print(  # noqa: T201
-        f"The {what} of chapter {digits} {verb} open. lab.close() removes what you start here."
-    )
+    print(f"{_is_open(naming)} lab.close() removes what you start here.")  # noqa: T201
     return lab
+
+
+def _open_without_engine(naming: Naming, *, take_over: bool) -> Lab:
+    lock = KernelLock(naming)
+    lock.acquire(take_over=take_over)
+    remove_folders(naming)
+    print(f"{_is_open(naming)} This chapter starts no containers and needs no engine.")  # noqa: T201
+    return Lab(None, naming, lock)
+
+
+def _is_open(naming: Naming) -> str:
+    what = "exercises" if naming.exercises else "lab"
+    verb = "are" if naming.exercises else "is"
+    return f"The {what} of chapter {naming.chapter.partition('-')[0]} {verb} open."
 
 
 class Lab:
@@ -115,27 +127,48 @@ class Lab:
         Example:
             >>> lab.docker.containers.run("course/app:1", detach=True)  # doctest: +SKIP
         """
+        self._refuse_if_not_mine()
+        if self._client is not None:
+            return self._client
+        if not checks.needs_engine(self.naming.chapter):
+            raise NoEngineError(
+                "This chapter starts no containers, so its lab has looked for no engine.",
+                next_step="Open the lab of another chapter, such as 05-life-cycle.",
+            )
+        raise NoEngineError(
+            "There is no container engine on this machine, so this cell can't run.",
+            next_step="Read the stored output below the cell, or run the course where "
+            "Docker is: the set-up page says how.",
+        )
+
+    def ping(self) -> None:
+        """Ask whether this lab can be used: it is open, it is yours, and its engine answers.
+
+        Raises:
+            LabError: It is not so; the message says what to do.
+
+        Example:
+            >>> lab.ping()  # doctest: +SKIP
+        """
+        self._refuse_if_not_mine()
+        if self._client is not None or checks.needs_engine(self.naming.chapter):
+            self.docker.ping()
+
+    def _refuse_if_not_mine(self) -> None:
         if self._closed:
             raise LabClosedError(
                 "This lab is closed.",
                 next_step="Run the set-up cell (the one with open_lab) again, then go on.",
-            )
-        if self._client is None:
-            raise NoEngineError(
-                "There is no container engine on this machine, so this cell can't run.",
-                next_step="Read the stored output below the cell, or run the course where "
-                "Docker is: the set-up page says how.",
             )
         if self._lock is not None and not self._lock.is_mine():
             raise LabClosedError(
                 "Another notebook of yours has taken this lab over.",
                 next_step="Go on there; or run the set-up cell here with take_over=True.",
             )
-        return self._client
 
     @property
     def engine(self) -> Engine | None:
-        """Which engine was found, where, and what was tried before; ``None`` on Binder."""
+        """Which engine was found, where, and what was tried before; ``None`` if there is none."""
         return self._engine
 
     @property
@@ -383,19 +416,19 @@ class Lab:
             panel.stop()
         self._panels.clear()
         already, self._closed = self._closed, True
-        if already or self._client is None:
+        if already or self._lock is None:
             return cleaning.Removed()
-        if self._lock is not None and not self._lock.is_mine():
-            # What is there belongs to the notebook that took the lab over.
-            self._client.close()
-            return cleaning.Removed()
-        removed = cleaning.sweep(
-            self._client, chapter=self.naming.chapter_label, learner=self.naming.learner
-        )
-        remove_folders(self.naming)
-        self._client.close()
-        if self._lock is not None:
+        removed = cleaning.Removed()
+        # Otherwise what is there belongs to the notebook that took the lab over.
+        if self._lock.is_mine():
+            if self._client is not None:
+                removed = cleaning.sweep(
+                    self._client, chapter=self.naming.chapter_label, learner=self.naming.learner
+                )
+            remove_folders(self.naming)
             self._lock.release()
+        if self._client is not None:
+            self._client.close()
         return removed
 
     def _not_ready(self, container: Container, what: str) -> NotReadyError:

@@ -35,6 +35,8 @@ ROOT = Path(__file__).parent.parent
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 # A live widget's random id: without the kernel it shows nothing, and nbval does not compare it.
 WIDGET_VIEW = "application/vnd.jupyter.widget-view+json"
+# What JupyterLab draws live. The same spec stands in the chart's HTML, where it is compared.
+PLOTLY_VIEW = "application/vnd.plotly.v1+json"
 _COLOURS = re.compile(r"\x1b\[[0-9;]*m")
 _OVERWRITTEN = re.compile(r"^.*\r(?=[^\n])", re.MULTILINE)
 _RULE = re.compile(r"^regex: (.*)$\n^replace: (.*)$", re.MULTILINE)
@@ -134,6 +136,7 @@ def normalise_outputs(outputs: Iterable[NotebookNode]) -> list[NotebookNode]:
         else:
             output.metadata = nbformat.from_dict({})
             output.data.pop(WIDGET_VIEW, None)
+            output.data.pop(PLOTLY_VIEW, None)
             output.pop("transient", None)
             if not output.data:
                 continue

@@ -116,28 +116,37 @@ def before_you_start(chapter: Chapter, measured: Measured) -> str:
         if measured.run_seconds < 60  # noqa: PLR2004  # seconds in a minute
         else f"about {_count(math.ceil(measured.run_seconds / 60), 'minute')}"
     )
-    where = ", on 127.0.0.1 only" if measured.ports else ""
     rows = {
         "Needed": chapter.needed,
         "Helpful": chapter.helpful,
         "Reading": f"about {measured.reading_minutes} minutes",
         "Running all cells": running,
         "Exercises": f"about {measured.exercise_minutes} minutes (estimate)",
+        **_started(measured),
+        "AWS": chapter.aws,
+        "Engines": chapter.engines,
+    }
+    table = "\n".join(f"| {what} | {value} |" for what, value in rows.items())
+    with_engine = f" with {measured.engine}" if measured.containers else ""
+    return (
+        "## Before you start\n\n"
+        f"| What | In this chapter |\n|---|---|\n{table}\n\n"
+        f"Measured on {measured.date}{with_engine} on {_count(measured.cores, 'core')}."
+    )
+
+
+def _started(measured: Measured) -> dict[str, str]:
+    """Say what a chapter starts on the machine; of one that starts nothing, only that."""
+    if not measured.containers:
+        return {"Starts": "nothing: no containers, no networks, no images"}
+    where = ", on 127.0.0.1 only" if measured.ports else ""
+    return {
         "Containers": f"{measured.containers}, at most {measured.at_once} running at once",
         "Networks and volumes": f"{_count(measured.networks, 'network')}, "
         f"{_count(measured.volumes, 'volume')}",
         "Ports": f"{_count(measured.ports, 'port')}{where}",
         "Disk": f"about {measured.image_megabytes} MB of images",
-        "AWS": chapter.aws,
-        "Engines": chapter.engines,
     }
-    table = "\n".join(f"| {what} | {value} |" for what, value in rows.items())
-    return (
-        "## Before you start\n\n"
-        f"| What | In this chapter |\n|---|---|\n{table}\n\n"
-        f"Measured on {measured.date} with {measured.engine} on "
-        f"{_count(measured.cores, 'core')}."
-    )
 
 
 def _run_first(path: Path) -> str:

@@ -29,6 +29,7 @@ __all__ = [
     "check",
     "exercises_of",
     "hint",
+    "needs_engine",
     "needs_of",
     "prepare",
 ]
@@ -68,10 +69,22 @@ def needs_of(chapter: str) -> tuple[Ability, ...]:
     return getattr(_module_of(chapter), "NEEDS", ())
 
 
+def needs_engine(chapter: str) -> bool:
+    """Tell whether a chapter talks to a container engine: its module may say ``ENGINE = False``.
+
+    Args:
+        chapter: The chapter's stem, such as ``05-life-cycle``.
+
+    Raises:
+        LabError: There is no such chapter.
+    """
+    return getattr(_module_of(chapter), "ENGINE", True)
+
+
 def check(lab: Lab, number: str) -> Result:
     """Look whether an exercise is solved, and note it in the learner's progress."""
     exercise = _find(lab, number)
-    lab.docker.ping()
+    lab.ping()
     try:
         exercise.check(lab)
     except NotYet as not_yet:

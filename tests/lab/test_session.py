@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import docker
 import docker.errors
@@ -431,3 +431,26 @@ def test_a_folder_is_the_learners_until_the_lab_closes(lab: Lab) -> None:
 def test_a_folder_is_never_elsewhere(lab: Lab, short: str) -> None:
     with pytest.raises(LabError, match="can't be part"):
         lab.folder(short)
+
+
+def test_a_chapter_that_starts_nothing_looks_for_no_engine(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def none_here() -> NoReturn:
+        raise AssertionError("an engine was looked for")
+
+    monkeypatch.setattr("lab.session.find_engine", none_here)
+    monkeypatch.setenv("COURSE_STATE_DIR", str(tmp_path))
+    opened = open_lab("16-choosing", exercises=True)
+    assert capsys.readouterr().out == (
+        "The exercises of chapter 16 are open. This chapter starts no containers and needs no engine.\n"
+    )
+    file = opened.folder("notes") / "note"
+    file.write_text("kept until it is closed")
+    assert not opened.check("16.1")
+    with pytest.raises(LabError, match="starts no containers, so its lab has looked for no engine"):
+        opened.docker.ping()
+    assert repr(opened.close()) == "Nothing to remove."
+    assert not file.exists()
+    with pytest.raises(LabError, match="This lab is closed"):
+        opened.check("16.1")

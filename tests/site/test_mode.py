@@ -22,8 +22,8 @@ def test_chapter_says_how_it_runs_and_its_exercises_how_long(site: Path, stem: s
         assert line(exercises) == f"{mode(measured)} {minutes}"
 
 
-def test_what_starts_nothing_is_for_reading() -> None:
+def test_what_starts_nothing_runs_without_docker() -> None:
     measured = next(iter(load_measured().values()))
     assert mode(measured) == "Runs on your Docker"
     nothing = measured.model_copy(update={"containers": 0})
-    assert mode(nothing) == "Page only: it starts nothing"
+    assert mode(nothing) == "Runs without Docker: it starts nothing"
