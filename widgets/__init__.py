@@ -11,6 +11,7 @@ from widgets.cost_crossover import CostCrossover
 from widgets.eks_calendar import EksCalendar
 from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
+from widgets.measured_comparison import MeasuredComparison
 from widgets.persona_table import PersonaTable
 from widgets.placement import Host, Placement, place_tasks
 from widgets.scaling_race import ScalingRace, run_race
@@ -25,6 +26,7 @@ __all__ = [
     "Host",
     "ImageLayers",
     "LifeCycle",
+    "MeasuredComparison",
     "PersonaTable",
     "Placement",
     "ScalingRace",

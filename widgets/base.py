@@ -1,17 +1,19 @@
 """What every widget of the course shares: one markup for the page, JupyterLab and plain text."""
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
+from typing import ClassVar
 
 import anywidget
 import jinja2
 import traitlets
 from markupsafe import Markup, escape
 
-__all__ = ["PANEL", "STATIC", "CourseWidget", "page_form", "render"]
+__all__ = ["PANEL", "STATIC", "CourseWidget", "fill_tables", "page_form", "render"]
 
 STATIC = Path(__file__).parent / "static"
 PANEL = "panel"
@@ -22,6 +24,10 @@ PANEL = "panel"
 _ASLEEP = '<p class="asleep">In JupyterLab, run this cell: the picture comes alive then.</p>\n'
 
 
+_TABLE = re.compile(r'"table of (\w+)"')
+_TABLES: dict[str, Callable[[], Mapping[str, object]]] = {}
+
+
 class CourseWidget(anywidget.AnyWidget):
     """Base of a widget that is the same on the static page, in JupyterLab and without a script.
 
@@ -30,10 +36,15 @@ class CourseWidget(anywidget.AnyWidget):
     `widgets/templates/<stem>.html.j2`. A trait tagged `option=True` may be given as a keyword;
     a trait tagged `page=True` is handed to the ES module on the static page.
 
+    A large `table` that is the same in each output need not be stored in each: a widget that names
+    its maker in `late_table` stores a mark instead, and `fill_tables` puts the table there when the
+    site is built.
+
     Raises:
         TypeError: An unknown keyword was given; the message names the nearest known one.
     """
 
+    late_table: ClassVar[Callable[[], Mapping[str, object]] | None] = None
     markup = traitlets.Unicode(help="the first paint, made once in Python").tag(sync=True)
 
     def __init_subclass__(cls, **kwargs: dict[str, object]) -> None:
@@ -42,6 +53,8 @@ class CourseWidget(anywidget.AnyWidget):
             cls._esm = STATIC / f"{cls.stem()}.js"
             sheets = (STATIC / f"{name}.css" for name in (PANEL, cls.stem()))
             cls._css = "\n".join(sheet.read_text("utf-8") for sheet in sheets)
+            if cls.late_table is not None:
+                _TABLES[cls.stem()] = cls.late_table
         super().__init_subclass__(**kwargs)
 
     def __init__(self, **options: object) -> None:
@@ -80,6 +93,8 @@ class CourseWidget(anywidget.AnyWidget):
         # The page shows the widget as it is now, whatever was set since it was made.
         self.markup = self._render()
         state = {name: getattr(self, name) for name in self.trait_names(page=True)}
+        if self.stem() in _TABLES:
+            state["table"] = f"table of {self.stem()}"
         html = page_form(self.stem(), _ASLEEP + self.markup, state)
         return {**data, "text/plain": repr(self), "text/html": html}, metadata
 
@@ -92,12 +107,29 @@ def page_form(stem: str, markup: str, state: Mapping[str, object]) -> str:
         markup: The first paint.
         state: What the ES module gets on the static page.
     """
-    # "<" would let a text in the state end the script element.
-    block = json.dumps(state, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
     return (
         f'<div class="course-widget" data-anywidget="{stem}">\n{markup}\n'
-        f'<script type="application/json">{block}</script>\n</div>'
+        f'<script type="application/json">{_block(state)}</script>\n</div>'
     )
+
+
+def fill_tables(html: str) -> str:
+    """Put each table at its mark, for the page: see `CourseWidget`.
+
+    Example:
+        >>> fill_tables('{"table":"table of nothing"}')
+        '{"table":"table of nothing"}'
+    """
+
+    def table(mark: re.Match[str]) -> str:
+        return _block(_TABLES[mark[1]]()) if mark[1] in _TABLES else mark[0]
+
+    return _TABLE.sub(table, html)
+
+
+def _block(state: Mapping[str, object]) -> str:
+    # "<" would let a text in the state end the script element.
+    return json.dumps(state, ensure_ascii=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def render(stem: str, context: Mapping[str, object]) -> str:

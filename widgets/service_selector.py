@@ -42,6 +42,11 @@ class ServiceSelector(CourseWidget):
     answers = traitlets.Dict(traitlets.Unicode()).tag(sync=True, page=True, option=True)
     table = traitlets.Dict(read_only=True).tag(sync=True, page=True)
 
+    @staticmethod
+    def late_table() -> dict[str, object]:
+        """Makes the table that the site puts on the page: the questions, rules and facts."""
+        return _table()
+
     @property
     def recommendation(self) -> Recommendation:
         """What is recommended for the answers as they are now."""

@@ -22,7 +22,7 @@ from sphinx.util.typing import ExtensionMetadata
 from sphinx.writers.html5 import HTML5Translator
 
 from widgets import site_address, site_published, site_styles
-from widgets.base import PANEL
+from widgets.base import PANEL, fill_tables
 from widgets.drawings import InlineDrawings
 from widgets.site_mode import ShowMode
 
@@ -165,6 +165,8 @@ def _fit_page(
     app: Sphinx, page: str, _template: str, context: dict[str, Any], tree: nodes.document | None
 ) -> None:
     found = {match for node in _raw(tree) for match in _WIDGET.findall(node)}
+    if found:
+        context["body"] = fill_tables(context["body"])
     _set_styles(app, context, found)
     _set_scripts(app, page, context, tree, has_widget=bool(found))
     source = app.env.doc2path(page, base=False) if tree else ""

@@ -12,7 +12,7 @@ from axe_playwright_python.sync_playwright import Axe
 from ipywidgets import Widget
 from plotly.offline import get_plotlyjs
 
-from widgets.base import PANEL, STATIC, CourseWidget
+from widgets.base import PANEL, STATIC, CourseWidget, fill_tables
 from widgets.site import PLOTLY
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def closed_widgets() -> Iterator[None]:
 
 def html_of(widget: CourseWidget | Chart) -> str:
     data, _ = widget._repr_mimebundle_()
-    return str(data["text/html"])
+    return fill_tables(str(data["text/html"]))
 
 
 @pytest.fixture(scope="session")
