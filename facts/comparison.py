@@ -1,4 +1,4 @@
-"""What the chapters measured of the one application, by what runs it, and what is still waited for."""
+"""What the chapters measured of the one application, by what runs it, and what waits."""
 
 from collections.abc import Iterator
 from functools import cache
@@ -10,7 +10,7 @@ from pydantic import Field
 from facts.records import FactsError, Record, read_as
 from facts.road import load_road
 
-__all__ = ["Comparison", "Compared", "Seen", "load_comparison"]
+__all__ = ["Compared", "Comparison", "Seen", "load_comparison"]
 
 _COMPARISON = Path(__file__).parent / "comparison.yaml"
 _Words = Annotated[str, Field(min_length=1)]

@@ -38,13 +38,15 @@ class Decision:
     def __repr__(self) -> str:
         says = {rule.id: rule.because for rule in load_chooser().rules}
         lines = [f"{self.case}: {self.option}"]
-        lines += [f"  because: {says.get(rule, f'{rule}, which is no rule')}" for rule in self.because]
+        lines += [
+            f"  because: {says.get(rule, f'{rule}, which is no rule')}" for rule in self.because
+        ]
         changes = [f"{question} is {answer!r}" for question, answer in self.flip.items()]
         lines.append(f"  until:   {' and '.join(changes) or 'nothing'}")
         return "\n".join(lines)
 
 
-def decide(
+def decide(  # noqa: PLR0913 - a decision has so many parts
     lab: Lab,
     case: str,
     *,

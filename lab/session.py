@@ -85,7 +85,7 @@ def _open_without_engine(naming: Naming, *, take_over: bool) -> Lab:
     lock = KernelLock(naming)
     lock.acquire(take_over=take_over)
     remove_folders(naming)
-    print(f"{_is_open(naming)} This chapter starts no containers and needs no engine.")  # noqa: T201
+    print(f"{_is_open(naming)} No engine is needed.")  # noqa: T201
     return Lab(None, naming, lock)
 
 

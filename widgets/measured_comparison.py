@@ -21,8 +21,10 @@ class MeasuredComparison:
     def __repr__(self) -> str:
         first, *others = self._comparison.columns.items()
         lines = [f"What was measured; {', '.join(name for _, name in others)} wait"]
-        for row in self._comparison.rows.values():
-            lines.append(f"{row.asks} {first[1]}: {_say(row, first[0])}")
+        lines += [
+            f"{row.asks} {first[1]}: {_say(row, first[0])}"
+            for row in self._comparison.rows.values()
+        ]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:

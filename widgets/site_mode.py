@@ -19,7 +19,9 @@ def mode(measured: Measured) -> str:
         >>> mode(load_measured()["05-life-cycle"])
         'Runs on your Docker'
     """
-    return "Runs on your Docker" if measured.containers else "Runs without Docker: it starts nothing"
+    return (
+        "Runs on your Docker" if measured.containers else "Runs without Docker: it starts nothing"
+    )
 
 
 class ShowMode(SphinxPostTransform):

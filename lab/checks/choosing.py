@@ -146,7 +146,9 @@ def _judge_flip(made: Decision) -> None:
         raise NotYet(f"{question!r} is {answer!r} already: what other answer would turn it?")
     changed = recommend({**made.answers, **made.flip})
     if changed.contradictions:
-        raise NotYet(f"With that other answer the case contradicts itself. {changed.contradictions[0]}")
+        raise NotYet(
+            f"With that other answer the case contradicts itself. {changed.contradictions[0]}"
+        )
     if changed.best is None:
         raise NotYet(f"With {question!r} as {answer!r} nothing is possible at all. Try another.")
     if changed.best.option == made.option:
@@ -180,7 +182,7 @@ def _compare_rules(desk: Chooser, course: Chooser) -> None:
     sound = {rule.id: rule for rule in course.rules}
     mine = {rule.id: rule for rule in desk.rules}
     if gone := sound.keys() - mine.keys():
-        raise NotYet(f"A repair keeps every rule, and one is gone: {sorted(gone)[0]}.")
+        raise NotYet(f"A repair keeps every rule, and one is gone: {min(gone)}.")
     for name, rule in mine.items():
         if name not in sound:
             raise NotYet(f"The rule {name!r} is new: the desk needs a repair, not a rule more.")
@@ -193,7 +195,9 @@ def _compare_rules(desk: Chooser, course: Chooser) -> None:
                 "says that this can't be true together, and it can. Read the reason that it gives."
             )
     if desk != course:
-        raise NotYet("Its questions, its order or its contradictions are not the course's any more.")
+        raise NotYet(
+            "Its questions, its order or its contradictions are not the course's any more."
+        )
 
 
 def _what_is_wrong(rule: Rule, sound: Rule, desk: Chooser) -> str:

@@ -443,7 +443,7 @@ def test_a_chapter_that_starts_nothing_looks_for_no_engine(
     monkeypatch.setenv("COURSE_STATE_DIR", str(tmp_path))
     opened = open_lab("16-choosing", exercises=True)
     assert capsys.readouterr().out == (
-        "The exercises of chapter 16 are open. This chapter starts no containers and needs no engine.\n"
+        "The exercises of chapter 16 are open. No engine is needed.\n"
     )
     file = opened.folder("notes") / "note"
     file.write_text("kept until it is closed")

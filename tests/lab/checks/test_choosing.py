@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,7 +11,7 @@ from facts.chooser import load_chooser, recommend
 from lab.checks.choosing import CASES, inject, rules_file
 from lab.decisions import decide, decision_on
 
-from .proof import CheckProof, Wrong
+from .proof import ROOT, CheckProof, Wrong
 
 if TYPE_CHECKING:
     from lab import Lab
@@ -166,6 +167,18 @@ def test_a_case_has_one_answer_and_can_be_turned(case: str) -> None:
     assert first.points > second.points or second.out
     assert len(first.pro) > 1
     assert any(len(flip.answers) == 1 for flip in load_chooser().flips(found.answers, 2026))
+
+
+def test_the_example_that_learners_see_first_is_sound() -> None:
+    case = {"kubernetes": "yes", "skills": "kubernetes", "existing": "eks"}
+    text = (ROOT / "exercises/16-choosing.ipynb").read_text("utf-8").replace('\\"', '"')
+    assert f"case = {json.dumps(case)}" in text
+    assert 'because=["has-eks", "eks-easy"], flip={"kubernetes": "no"}' in text
+    best = recommend(case).best
+    assert best is not None
+    assert best.option == "eks-auto"
+    assert {"has-eks", "eks-easy"} <= set(best.pro)
+    assert recommend({**case, "kubernetes": "no"}).ranked[0].option != "eks-auto"
 
 
 def test_a_decision_is_told_in_words_and_kept(tmp_path: object) -> None:
