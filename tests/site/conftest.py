@@ -174,13 +174,14 @@ def answers() -> Callable[[Locator], bool]:
     """Says whether a widget changes what it shows when a key is pressed on one of its controls.
 
     A browser ticks a box and opens a fold by itself; neither is in the markup that is compared.
+    ArrowUp is the key of a number field.
     """
 
     def pressed(widget: Locator) -> bool:
         shown = "el => [...el.childNodes].map(node => node.outerHTML ?? node.data).join('')"
         before = widget.evaluate(shown)
         for index in range(widget.evaluate(PRESS)):
-            for key in ("Space", "ArrowRight", "Enter"):
+            for key in ("Space", "ArrowRight", "ArrowUp", "Enter"):
                 widget.evaluate(FOCUS, index)
                 widget.page.keyboard.press(key)
                 if widget.evaluate(shown) != before:

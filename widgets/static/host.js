@@ -21,6 +21,7 @@ async function wake(el) {
     const block = el.querySelector(':scope > script[type="application/json"]');
     const address = new URL(`./${el.dataset.anywidget}.js`, import.meta.url);
     const { default: widget } = await import(address);
+    await new Promise((done) => setTimeout(done)); // a task for each, so that none is long
     await widget.render({ model: makeModel(JSON.parse(block.textContent)), el });
     el.dataset.ready = "yes";
   } catch (error) {
