@@ -231,8 +231,8 @@ EXERCISES = {
     "16.2": Exercise(
         title="Reports at night",
         minutes=6,
-        nudge="Six sentences of the case answer a question each. For the flip, ask which of "
-        "them keeps the second option out.",
+        nudge="Six answers of this case are not the usual ones. For the flip, ask which of them "
+        "keeps out an option that would cost nothing at rest, too.",
         check=_case("16.2"),
     ),
     "16.3": Exercise(

@@ -172,7 +172,7 @@ def test_a_case_has_one_answer_and_can_be_turned(case: str) -> None:
 def test_the_example_that_learners_see_first_is_sound() -> None:
     case = {"kubernetes": "yes", "skills": "kubernetes", "existing": "eks"}
     text = (ROOT / "exercises/16-choosing.ipynb").read_text("utf-8").replace('\\"', '"')
-    assert f"case = {json.dumps(case)}" in text
+    assert f"needs = {json.dumps(case)}" in text
     assert 'because=["has-eks", "eks-easy"], flip={"kubernetes": "no"}' in text
     best = recommend(case).best
     assert best is not None
