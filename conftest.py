@@ -149,7 +149,7 @@ class Notebooks:
         # Here, because it is there only where there are workers.
         from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415
 
-        class Scheduler(LoadFileScheduling):
+        class Scheduler(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
             def _split_scope(self, nodeid: str) -> str:
                 return nodeid if nodeid.startswith(ONE_BY_ONE) else super()._split_scope(nodeid)
 
