@@ -68,9 +68,8 @@ def inject(lab: Lab, fault: str) -> Container:
             lab.docker.containers.get(lab.name(short)).remove(force=True)
     port: str | None = None
     if fault == "port":
-        old = lab.docker.containers.run(
-            APP, name=lab.name("old-shop"), detach=True, ports={"8080/tcp": ("127.0.0.1", None)}
-        )
+        at_any: dict[str, Any] = {"8080/tcp": ("127.0.0.1", None)}
+        old = lab.docker.containers.run(APP, name=lab.name("old-shop"), detach=True, ports=at_any)
         port = lab.wait_ready(old).rpartition(":")[2]
     shop = lab.docker.containers.create(
         APP,

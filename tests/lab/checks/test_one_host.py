@@ -37,7 +37,7 @@ def version_2(lab: Lab, short: str, **options: Any) -> Any:  # noqa: ANN401
     return started
 
 
-def store(lab: Lab, policy: str = "always", **options: Any) -> None:
+def store(lab: Lab, policy: str = "always", **options: Any) -> None:  # noqa: ANN401
     back = lab.docker.networks.create(lab.name("back"))
     role = lab.docker.api.create_endpoint_config(aliases=["store"])
     started = run(
@@ -53,7 +53,7 @@ def store(lab: Lab, policy: str = "always", **options: Any) -> None:
     lab.wait_log(started, "listens")
 
 
-def worker(lab: Lab, policy: str = "always", **options: Any) -> None:
+def worker(lab: Lab, policy: str = "always", **options: Any) -> None:  # noqa: ANN401
     options = {"network": lab.name("back"), "healthcheck": {"test": ["NONE"]}, **options}
     policies = {"Name": policy}
     run(lab, "worker", "python3 worker.py", image=APP, restart_policy=policies, **options)
@@ -132,7 +132,7 @@ def reboot_with_a_lost_worker(lab: Lab) -> None:
     worker(lab, environment={"STORE_URL": "http://stork:8080"})
 
 
-def copies(lab: Lab, *limits: str | None, **last: Any) -> None:
+def copies(lab: Lab, *limits: str | None, **last: Any) -> None:  # noqa: ANN401
     for number, limit in enumerate(limits, start=1):
         options = last if number == len(limits) else {}
         version_2(lab, f"copy-{number}", mem_limit=limit, **options)
