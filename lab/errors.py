@@ -11,6 +11,7 @@ __all__ = [
     "LabClosedError",
     "LabError",
     "LabInUseError",
+    "LoadError",
     "NameTakenError",
     "NoEngineError",
     "NotReadyError",
@@ -72,6 +73,10 @@ class ImageMissingError(LabError):
 
 class ArchiveError(LabError):
     """Says that a file which should hold the course's images can't be used, and why."""
+
+
+class LoadError(LabError):
+    """Says why no stream of requests can be sent, or why it did not begin."""
 
 
 class NameTakenError(LabError):

@@ -14,6 +14,7 @@ from lab.display import Table, Varies, look_up, table_of
 from lab.engine import find_engine, on_binder
 from lab.errors import EngineNotRunningError, LabClosedError, NoEngineError, NotReadyError
 from lab.folders import folder_of, remove_folders
+from lab.load import Load
 from lab.lock import KernelLock
 from lab.naming import Naming, current_learner
 from lab.panel import Panel
@@ -109,6 +110,7 @@ class Lab:
         self._client: docker.DockerClient | None = None
         self._closed = False
         self._panels: list[Panel] = []
+        self._loads: list[Load] = []
         if engine is not None:
             self._client = connect_labelled(engine, naming)
 
@@ -344,6 +346,29 @@ class Lab:
                 raise self._not_ready(container, f"has not logged {words!r}")
             time.sleep(POLL_SECONDS)
 
+    def load(self, url: str, *, per_second: int = 20, seconds: int = 60) -> Load:
+        """Begin a steady stream of requests to one of your containers, and count the lost ones.
+
+        It flows beside your next cells until ``stop`` or ``lab.close()``, or until its time is up.
+
+        Args:
+            url: What to ask, such as what ``wait_ready`` returned.
+            per_second: Requests a second, at most 50.
+            seconds: After how many seconds it ends by itself, at most 120.
+
+        Raises:
+            LoadError: The address is not on this machine, or a figure is out of its bounds.
+
+        Example:
+            >>> load = lab.load(url)  # doctest: +SKIP
+            >>> web.restart()  # doctest: +SKIP
+            >>> load.stop().lost > 0  # doctest: +SKIP
+            True
+        """
+        load = Load(url, per_second=per_second, seconds=seconds)
+        self._loads.append(load)
+        return load
+
     def prepare(self, exercise: str) -> None:
         """Set the scene of an exercise; run it again to start that exercise afresh.
 
@@ -415,6 +440,9 @@ class Lab:
         for panel in self._panels:
             panel.stop()
         self._panels.clear()
+        for load in self._loads:
+            load.stop()
+        self._loads.clear()
         already, self._closed = self._closed, True
         if already or self._lock is None:
             return cleaning.Removed()
