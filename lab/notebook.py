@@ -24,7 +24,10 @@ _STEPS = {
         "It was removed, or there was never one of this name: yours have the name that "
         "lab.name gives. If it is one of yours, run the cell that starts it again."
     ),
-    "is not running": "It has ended. Run the cell that starts it, and go on from there.",
+    "is not running": (
+        "It was never started, or it has ended. Run the cell that starts it, and go on from there."
+    ),
+    "is not paused": "Nothing holds it: it was not paused, or it goes on already.",
     "no space left on device": (
         "The engine's disk is full: `lab doctor` in a terminal says how much is free."
     ),

@@ -51,6 +51,7 @@ __all__ = [
     "short",
     "text_at",
     "variable",
+    "was_sent_nothing",
     "where",
 ]
 
@@ -189,6 +190,19 @@ def ran_out_of_memory(lab: Lab, found: Container) -> bool:
         return True
     if state["ExitCode"] != KILLED or not found.attrs["HostConfig"]["Memory"]:
         return False
+    return was_sent_nothing(lab, found)
+
+
+def was_sent_nothing(lab: Lab, found: Container) -> bool:
+    """Tell whether a container ended without a signal that somebody asked the engine for.
+
+    The engine's diary is short: where it no longer has the end, nothing can be told, and the
+    answer is no.
+
+    Args:
+        lab: The learner's lab.
+        found: The container, ended.
+    """
     diary = lab.docker.events(
         since=0, until=int(time.time()) + 1, filters={"container": found.id}, decode=True
     )

@@ -20,6 +20,7 @@ NEEDS = (Ability.MEMORY_LIMIT,)
 
 STATES = {"fresh": "created", "busy": "running", "frozen": "paused", "done": "exited"}
 ENDINGS = {"own": 3, "killed": 137, "asked": 143}
+SIGNALLED = (137, 143)
 GREETING = "open"
 
 # What the lab does to `shop`, as options of containers.run.
@@ -73,6 +74,11 @@ def _check_endings(lab: Lab) -> None:
             raise NotYet(f"{short} should have ended, but {evidence.in_words(found)}.")
         code = found.attrs["State"]["ExitCode"]
         if code == wanted:
+            if wanted in SIGNALLED and evidence.was_sent_nothing(lab, found):
+                raise NotYet(
+                    f"{short} has ended with {wanted}, and nobody has sent it a signal: "
+                    "that number is its own, and it tells whoever reads it something untrue."
+                )
             continue
         hint = f"{short} should have ended with {wanted}, but {evidence.in_words(found)}."
         if short == "asked" and code == evidence.KILLED:
@@ -90,6 +96,11 @@ def _check_goodbye(lab: Lab) -> None:
     if tidy.attrs["State"]["ExitCode"] == evidence.KILLED:
         if "goodbye" in evidence.logs_of(tidy):
             raise NotYet("tidy said goodbye, went on, and was killed. What ends a shell?")
+        if "trap" in " ".join(tidy.attrs["Config"]["Cmd"] or ()):
+            raise NotYet(
+                "tidy has exited with 137: the grace period ran out and it was killed. "
+                "Its shell has a trap; what was the shell busy with when the signal came?"
+            )
         raise NotYet(
             "tidy has exited with 137: the grace period ran out and it was killed. "
             "Which signal did it not react to?"
@@ -166,7 +177,8 @@ EXERCISES = {
         title="A last word",
         minutes=6,
         nudge="A shell reacts to a signal with the command that it was given by trap; "
-        "it does so only between two commands, or while it is in wait.",
+        "it does so only between two commands, or in its own command `wait`, which waits for "
+        "what runs in the background.",
         check=_check_goodbye,
     ),
     "05.4": Exercise(

@@ -24,7 +24,8 @@ def conflict(explanation: str) -> docker.errors.APIError:
     ("error", "said"),
     [
         (docker.errors.NotFound("No such container: x"), "run the cell that starts it again"),
-        (conflict("Container x is not running"), "It has ended. Run the cell that starts it"),
+        (conflict("Container x is not running"), "or it has ended. Run the cell that starts it"),
+        (conflict("Container x is not paused"), "it was not paused, or it goes on already"),
         (KeyboardInterrupt(), "You have stopped this cell"),
         (docker.errors.ImageNotFound("No such image: x"), "lab images prepare"),
         (docker.errors.APIError("write: no space left on device"), "lab doctor"),

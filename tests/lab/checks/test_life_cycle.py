@@ -39,6 +39,19 @@ def asked_is_deaf(lab: Lab) -> None:
     run(lab, "asked", init=False).stop(timeout=1)
 
 
+def asked_tells_a_lie(lab: Lab) -> None:
+    run(lab, "own", "sh -c 'exit 3'").wait()
+    run(lab, "killed").kill()
+    run(lab, "asked", "sh -c 'exit 143'").wait()
+
+
+def tidy_waits_for_sleep(lab: Lab) -> None:
+    program = "trap 'echo goodbye; exit 0' TERM; echo ready; sleep 600"
+    tidy = run(lab, "tidy", ["sh", "-c", program], init=False)
+    lab.wait_log(tidy, "ready")
+    tidy.stop(timeout=1)
+
+
 def tidy_is_deaf(lab: Lab) -> None:
     run(lab, "tidy", ["sh", "-c", "sleep 600"], init=False).stop(timeout=1)
 
@@ -97,6 +110,8 @@ class TestLifeCycle(CheckProof):
         Wrong("05.1", fresh_was_started, "fresh should be created, but it is running."),
         Wrong("05.2", own_is_one, "own should have ended with 3, but it has exited with 1."),
         Wrong("05.2", asked_is_deaf, "Did process 1 of the container take notice of SIGTERM?"),
+        Wrong("05.2", asked_tells_a_lie, "asked has ended with 143, and nobody has sent it"),
+        Wrong("05.3", tidy_waits_for_sleep, "what was the shell busy with when the signal came?"),
         Wrong("05.3", tidy_is_deaf, "the grace period ran out and it was killed"),
         Wrong("05.3", tidy_is_silent, "Its log has no 'goodbye': it has exited with 143"),
         Wrong("05.4", phoenix_without_policy, "no restart policy, so nobody starts it again"),
