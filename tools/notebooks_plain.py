@@ -26,6 +26,7 @@ _OPENING = re.compile(r"^(`{3,}|:{3,})\{([\w-]+)\}\s*(.*?)\s*$")
 _OPTION = re.compile(r"^:([\w-]+):\s*(.*?)\s*$")
 _ROLE = re.compile(r"\{[\w:-]+\}`([^`<]*?)\s*(?:<([^>`]+)>)?`")
 _EMPTY_LINK = re.compile(r"\[\]\(([^)\s]+)\)")
+_LABEL_LINK = re.compile(r"\[([^\]]+)\]\((#[\w-]+)\)")
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,7 @@ def _inline(line: str, page: str, pages: Pages) -> str:
         return pages.link(target or text, text if target else "", page)
 
     line = _ROLE.sub(role, line)
+    line = _LABEL_LINK.sub(lambda found: pages.link(found[2], found[1], page), line)
     return _EMPTY_LINK.sub(lambda found: pages.link(found[1], "", page), line)
 
 

@@ -168,6 +168,8 @@ def test_a_lost_list_of_what_was_given_overwrites_nothing(house: House, tmp_path
             "```{glossary}\n:sorted:\n\nhost\n  A machine, see {ref}`setup`.\n```",
             "**host**  \nA machine, see [Set-up](setup.md).",
         ),
+        ("[the pages](#setup) and [more](#nowhere)", "[the pages](setup.md) and more"),
+        ("[a page](setup.md) and [elsewhere](https://example.com/#setup)",) * 2,
         ("````{note}\n```\ncode\n```\n````", "> **Note**\n>\n> ```\n> code\n> ```"),
     ],
 )
