@@ -35,7 +35,11 @@ def test_a_chapter_that_exists_is_not_waited_for() -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("docker: 09-deployments-and-scheduling, ", "", "speed: give each of docker, eb, ecs, eks once"),
+        (
+            "docker: 09-deployments-and-scheduling, ",
+            "",
+            "speed: give each of docker, eb, ecs, eks once",
+        ),
         ("chapter: 04-images", "chapter: 04-image", "image: unknown chapter '04-image'"),
         ("waits: {eb: 11", "waits: {ebb: 11", "crash: give each of"),
         ("shows: ", "show: ", "rows.crash.measured.docker.shows"),
