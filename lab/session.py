@@ -444,17 +444,18 @@ class Lab:
             load.stop()
         self._loads.clear()
         already, self._closed = self._closed, True
-        if already or self._lock is None:
-            return cleaning.Removed()
         removed = cleaning.Removed()
+        if already:
+            return removed
         # Otherwise what is there belongs to the notebook that took the lab over.
-        if self._lock.is_mine():
+        if self._lock is None or self._lock.is_mine():
             if self._client is not None:
                 removed = cleaning.sweep(
                     self._client, chapter=self.naming.chapter_label, learner=self.naming.learner
                 )
             remove_folders(self.naming)
-            self._lock.release()
+            if self._lock is not None:
+                self._lock.release()
         if self._client is not None:
             self._client.close()
         return removed

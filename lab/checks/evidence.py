@@ -90,7 +90,11 @@ def container(lab: Lab, short: str) -> Container:
     except docker.errors.NotFound:
         pass
     found = lab.docker.containers.list(all=True, filters=lab.filters)
-    names = sorted(str(other.name).removeprefix(lab.naming.prefix) for other in found)
+    prefix = lab.naming.prefix
+    names = sorted(
+        name.removeprefix(prefix) if name.startswith(prefix) else f"{name} (not from lab.name)"
+        for name in (str(other.name) for other in found)
+    )
     there = f"There is: {', '.join(names)}." if names else "You have no containers here yet."
     raise NotYet(
         f"No container has the name {lab.name(short)}, which is lab.name({short!r}). {there}"

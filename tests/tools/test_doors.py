@@ -86,7 +86,7 @@ def test_chapter_that_does_not_exist_is_refused_with_a_list(door: str) -> None:
 def test_one_chapter_is_its_notebooks_and_its_checks() -> None:
     said = make("--dry-run", "test", "ONLY=05")
     assert (
-        "pytest -n 2 tests/lab/checks/test_life_cycle.py "
+        "pytest -n 4 tests/lab/checks/test_life_cycle.py "
         "chapters/05-life-cycle.ipynb exercises/05-life-cycle.ipynb" in said.stdout
     )
     assert "check --only 05" in said.stdout

@@ -110,7 +110,9 @@ def test_the_arc_has_every_chapter_with_its_slides() -> None:
 def test_the_state_says_when_a_notebook_passed_and_when_it_has_not() -> None:
     row = load_measured()["05-life-cycle"]
     assert f"{row.date}, {row.engine}, {row.cores} cores" in drawn("notebooks")
-    new = Book(TODAY, {"07-one-host": "One host"}, {"07-one-host": "07-one-host.html"})
+    new = Book(
+        TODAY, {"08-desired-state": "Desired state"}, {"08-desired-state": "08-desired-state.html"}
+    )
     assert "not measured yet" in drawn("notebooks", new)
 
 
