@@ -7,7 +7,7 @@ import io
 import operator
 import tarfile
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import docker.errors
 import requests
@@ -19,7 +19,7 @@ from lab.cleaning import images_of
 from lab.naming import by_seed, short_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from docker.models.containers import Container
     from docker.models.images import Image
@@ -33,12 +33,15 @@ __all__ = [
     "capability_names",
     "choose_fault",
     "container",
+    "do_a_job",
     "engine_can",
     "file_in",
+    "health",
     "image",
     "in_words",
     "inside",
     "is_published",
+    "is_settled",
     "layers_of",
     "listed",
     "logs_of",
@@ -53,9 +56,13 @@ __all__ = [
     "variable",
     "was_sent_nothing",
     "where",
+    "within",
 ]
 
+P = ParamSpec("P")
+
 ANSWER_SECONDS = 3
+JOB_SECONDS = 15
 KILLED = 137
 TERMINATED = 143
 # What Docker gives a container's root when nothing else is said.
@@ -263,17 +270,61 @@ def capabilities(found: Container) -> set[str]:
     return set(usual | added)
 
 
-@tenacity.retry(
-    retry=tenacity.retry_if_result(operator.not_),
-    wait=tenacity.wait_fixed(0.1),
-    stop=tenacity.stop_after_delay(5),
-    retry_error_callback=lambda _state: False,
-)
-def settle(found: Container) -> bool:
-    """Give a start the time to fail, and the health check the time to speak."""
+def within(seconds: float) -> Callable[[Callable[P, bool]], Callable[P, bool]]:
+    """Ask again and again until the answer is yes; after so many seconds it is no.
+
+    Args:
+        seconds: How long to go on asking.
+
+    Example:
+        >>> within(1)(lambda: True)()
+        True
+    """
+    return tenacity.retry(
+        retry=tenacity.retry_if_result(operator.not_),
+        wait=tenacity.wait_fixed(0.1),
+        stop=tenacity.stop_after_delay(seconds),
+        retry_error_callback=lambda _state: False,
+    )
+
+
+def is_settled(found: Container) -> bool:
+    """Tell whether a start has failed, or the health check has spoken."""
     found.reload()
-    health = found.attrs["State"].get("Health", {}).get("Status")
-    return not (found.status == "running" and health == "starting")
+    return not (found.status == "running" and health(found) == "starting")
+
+
+def health(found: Container) -> str:
+    """What a container's health check says; empty if it has none."""
+    return str(found.attrs["State"].get("Health", {}).get("Status", ""))
+
+
+settle = within(5)(is_settled)
+"""Gives a start the time to fail, and the health check the time to speak."""
+
+
+def do_a_job(url: str, worker: Container) -> None:
+    """Hand a job in at the store, and wait until the worker has done it.
+
+    Args:
+        url: The store's address.
+        worker: Whose log tells why it was not done.
+
+    Raises:
+        NotYet: It was not done in time; the hint has the last line of the worker's log.
+    """
+    text_at(f"{url}/keys/job-check", put="works")
+    if not _is_done(url):
+        last = logs_of(worker).strip().rpartition("\n")[2]
+        raise NotYet(
+            f"A job was handed in and not done within {JOB_SECONDS} s. "
+            f"The last line in the worker's log: {last!r}."
+        )
+
+
+@within(JOB_SECONDS)
+def _is_done(url: str) -> bool:
+    return text_at(f"{url}/keys/done-check") == "WORKS"
 
 
 def logs_of(found: Container) -> str:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import operator
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
-import tenacity
 
 from lab.checks import evidence
 from lab.checks.exercise import Exercise, NotYet
@@ -264,12 +262,7 @@ def _leaves_out(settings: dict[str, Any], mode: str) -> bool:
     return str(settings[mode]).startswith(("host", "container:"))
 
 
-@tenacity.retry(
-    retry=tenacity.retry_if_result(operator.not_),
-    wait=tenacity.wait_fixed(0.1),
-    stop=tenacity.stop_after_delay(3),
-    retry_error_callback=lambda _state: False,
-)
+@evidence.within(3)
 def _serves(found: Container, words: str) -> bool:
     """Ask as the container itself would; a program that has just started gets a moment."""
     # Not wget's own -T: in Debian's busybox 1.35 it ends in a segmentation fault.

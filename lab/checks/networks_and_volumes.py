@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import docker.errors
-import tenacity
 
 from lab.checks import evidence
 from lab.checks.exercise import Exercise, NotYet
@@ -25,7 +23,6 @@ CHAPTER = "06-networks-and-volumes"
 DATA = "/data"  # where the store keeps its file
 STORE_URL = "http://store:8080"  # where a worker looks for the store when nobody tells it
 EARLIER = ("done-0", "COFFEE")  # a result that the workshop had before it was deployed anew
-JOB_SECONDS = 15
 
 # What the lab does to the workshop: options of containers.run for the one or the other.
 # The seed picks one, so the order must not change within a course.
@@ -234,35 +231,10 @@ def _check_workshop(lab: Lab) -> None:
             f"The worker asks for {asked}, and on {evidence.listed(lab, shared)} "
             "the store does not have that name."
         )
-    if not _does_a_job(url):
-        last = evidence.logs_of(worker).strip().rpartition("\n")[2]
-        raise NotYet(
-            f"A job was handed in and not done within {JOB_SECONDS} s. "
-            f"The last line in the worker's log: {last!r}."
-        )
+    evidence.do_a_job(url, worker)
 
 
-def _does_a_job(url: str) -> bool:
-    evidence.text_at(f"{url}/keys/job-check", put="works")
-
-    @tenacity.retry(
-        retry=tenacity.retry_if_result(operator.not_),
-        wait=tenacity.wait_fixed(0.1),
-        stop=tenacity.stop_after_delay(JOB_SECONDS),
-        retry_error_callback=lambda _state: False,
-    )
-    def done() -> bool:
-        return evidence.text_at(f"{url}/keys/done-check") == "WORKS"
-
-    return done()
-
-
-@tenacity.retry(
-    retry=tenacity.retry_if_result(operator.not_),
-    wait=tenacity.wait_fixed(0.1),
-    stop=tenacity.stop_after_delay(10),
-    retry_error_callback=lambda _state: False,
-)
+@evidence.within(10)
 def _settle(store: Container) -> bool:
     """Give a start the time to fail, or to say that it listens."""
     store.reload()

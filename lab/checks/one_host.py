@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import operator
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import docker.errors
 import requests
-import tenacity
 
 from lab.abilities import Ability
 from lab.checks import evidence
@@ -32,7 +30,6 @@ MOST_FOR_COPIES = 192 << 20  # bytes that the three copies may have together
 NEEDED_UNDER_LOAD = 96 << 20  # bytes without which the shop does not survive its load
 LOAD_MEGABYTES = 32
 SETTLE_SECONDS = 15
-JOB_SECONDS = 15
 
 OPEN = {"VERSION": "2", "GREETING": "open"}
 
@@ -96,31 +93,13 @@ def _put_load_on(lab: Lab, shop: Container) -> None:
         requests.post(f"{url}/leak?mb={LOAD_MEGABYTES}", timeout=5)
 
 
-@tenacity.retry(
-    retry=tenacity.retry_if_result(operator.not_),
-    wait=tenacity.wait_fixed(0.1),
-    stop=tenacity.stop_after_delay(SETTLE_SECONDS),
-    retry_error_callback=lambda _state: False,
-)
+@evidence.within(SETTLE_SECONDS)
 def _has_been_started_again(shop: Container) -> bool:
     shop.reload()
     return bool(shop.attrs["RestartCount"])
 
 
-@tenacity.retry(
-    retry=tenacity.retry_if_result(operator.not_),
-    wait=tenacity.wait_fixed(0.1),
-    stop=tenacity.stop_after_delay(SETTLE_SECONDS),
-    retry_error_callback=lambda _state: False,
-)
-def _settle(shop: Container) -> bool:
-    """Give a start the time to fail, and the health check the time to speak."""
-    shop.reload()
-    return not (shop.status == "running" and _health(shop) == "starting")
-
-
-def _health(found: Container) -> str:
-    return str(found.attrs["State"].get("Health", {}).get("Status", ""))
+_settle = evidence.within(SETTLE_SECONDS)(evidence.is_settled)
 
 
 def _policy(found: Container) -> str:
@@ -196,23 +175,7 @@ def _check_reboot(lab: Lab) -> None:
             "the worker finds no store by the name store there."
         )
     url = evidence.published_url(store)
-    evidence.text_at(f"{url}/keys/job-check", put="works")
-    if not _is_done(url):
-        last = evidence.logs_of(worker).strip().rpartition("\n")[2]
-        raise NotYet(
-            f"A job was handed in and not done within {JOB_SECONDS} s. "
-            f"The last line in the worker's log: {last!r}."
-        )
-
-
-@tenacity.retry(
-    retry=tenacity.retry_if_result(operator.not_),
-    wait=tenacity.wait_fixed(0.1),
-    stop=tenacity.stop_after_delay(JOB_SECONDS),
-    retry_error_callback=lambda _state: False,
-)
-def _is_done(url: str) -> bool:
-    return evidence.text_at(f"{url}/keys/done-check") == "WORKS"
+    evidence.do_a_job(url, worker)
 
 
 def _check_copies(lab: Lab) -> None:
@@ -264,12 +227,12 @@ def _check_shop(lab: Lab) -> None:
             f"{killed}shop may take {limit >> 20} MB, and needs {NEEDED_UNDER_LOAD >> 20} MB "
             "under load."
         )
-    if _health(shop) == "unhealthy":
+    if evidence.health(shop) == "unhealthy":
         raise NotYet(
             "shop runs and is unhealthy. Does it give no answer, "
             "or does its health check ask for the wrong thing?"
         )
-    if _health(shop) != "healthy":
+    if evidence.health(shop) != "healthy":
         raise NotYet("shop has no health check, so nobody would see that it hangs.")
     answer = evidence.answer_of(evidence.published_url(shop))
     for name, key in (("VERSION", "version"), ("GREETING", "message")):
