@@ -468,13 +468,18 @@ class EngineWatch:
             f"course-{self._learner}-"
         ):
             return
+        image = attributes.get("image", "")
+        if kind == "container" and image.startswith("sha256:") and not name.startswith("course-"):
+            # The step of a build is a container, too, though nobody would call it so.
+            self._images.add(image)
+            return
         if action == "create":
             self._made[kind].add(identity)
         if kind != "container":
             return
         if action == "create":
             self._there.add(identity)
-            self._images.add(attributes["image"])
+            self._images.add(image)
             self._note_ports(identity, name)
         elif action == "start":
             self._up.add(identity)

@@ -15,6 +15,12 @@ from .course import NO_ENGINE, OPEN, OPENED, Course, outcomes
 if TYPE_CHECKING:
     from pathlib import Path
 
+BUILD_ONE = """
+folder = lab.folder("made")
+(folder / "Dockerfile").write_text("FROM course/base:1\\nRUN true")
+_ = lab.docker.images.build(path=str(folder), tag=lab.name("made"))
+print("built")
+"""
 START_THREE = """
 ports = {"8080/tcp": ("127.0.0.1", None)}
 for name in ("one", "two", "two"):
@@ -120,10 +126,11 @@ def test_what_a_notebook_leaves_behind_is_removed_and_told(course: Course) -> No
             START_THREE,
             "up\n",
         ),
+        (BUILD_ONE, "built\n"),
         ("lab.docker.volumes.create(lab.name('data'))\nprint('made')", "made\n"),
         (
             "print(lab.close())",
-            "Removed containers one and two, network left, volume data.\n",
+            "Removed containers one and two, network left, volume data, image made:latest.\n",
         ),
     )
     engine = find_engine()
@@ -139,14 +146,15 @@ def test_what_a_notebook_leaves_behind_is_removed_and_told(course: Course) -> No
     measured.write_text(json.dumps({"chapters/02-clean.ipynb": earlier}))
     done = course.pytest()
     assert done.returncode == 1
-    assert outcomes(done, "02-clean") == ["PASSED"] * 5
+    assert outcomes(done, "02-clean") == ["PASSED"] * 6
     assert "chapters/01-leaves.ipynb left something on the engine" in done.stdout
     assert "Removed network left." in done.stdout
     assert "ERROR chapters/01-leaves.ipynb::Cell 2" in done.stdout
     records = json.loads(measured.read_text())
     assert list(records) == ["chapters/02-clean.ipynb"]
     record = records["chapters/02-clean.ipynb"]
-    assert [record[name] for name in COUNTS] == [5, 3, 2, 2, 1, 1]
+    # The step of the build is no container that anybody would count.
+    assert [record[name] for name in COUNTS] == [6, 3, 2, 2, 1, 1]
     assert record["image_bytes"] > 1_000_000
     before, now = record["seconds"]
     assert before == 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import itertools
 import os
 import re
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Pages", "directives_left", "plain_markdown"]
 
-# Shown as a quotation that begins with its own name.
+# Shown as a quotation that begins with its own name, or folded.
 ADMONITIONS = ("admonition", "dropdown", "hint", "important", "note", "seealso", "tip", "warning")
 
 _LABEL = re.compile(r"^\(([\w-]+)\)=\s*$")
@@ -135,6 +136,9 @@ def _directive(opening: re.Match[str], body: list[str], page: str, pages: Pages)
         return []
     if name in ADMONITIONS:
         heading = title or name.capitalize()
+        if "dropdown" in (name, *options.get("class", "").split()):
+            summary = f"<summary><b>{html.escape(heading)}</b></summary>"
+            return ["<details>", summary, "", *inside, "", "</details>"]
         return [f"> **{heading}**", ">", *(f"> {line}".rstrip() for line in inside)]
     if name in ("code-block", "code"):
         return [f"```{title}", *body, "```"]

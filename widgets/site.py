@@ -225,7 +225,7 @@ def _set_scripts(
         files += ["clipboard.min.js", "copybutton.js"]
     if tree and any("sd-tab-set" in box["classes"] for box in tree.findall(nodes.container)):
         files.append("design-tabs.js")
-    files += ["scripts/sphinx-book-theme.js", "scripts/pydata-sphinx-theme.js"]
+    files += ["reachable.js", "scripts/sphinx-book-theme.js", "scripts/pydata-sphinx-theme.js"]
     context["script_files"].clear()
     for file in files:
         # The search page's own scripts, written into its template, need these at once.
