@@ -135,11 +135,8 @@ def _directive(opening: re.Match[str], body: list[str], page: str, pages: Pages)
     if name in ("exercise-start", "exercise-end", "solution-start", "solution-end"):
         return []
     if name in ADMONITIONS:
-        heading = title or name.capitalize()
-        if "dropdown" in (name, *options.get("class", "").split()):
-            summary = f"<summary><b>{html.escape(heading)}</b></summary>"
-            return ["<details>", summary, "", *inside, "", "</details>"]
-        return [f"> **{heading}**", ">", *(f"> {line}".rstrip() for line in inside)]
+        is_folded = "dropdown" in (name, *options.get("class", "").split())
+        return (_folded if is_folded else _quoted)(title or name.capitalize(), inside)
     if name in ("code-block", "code"):
         return [f"```{title}", *body, "```"]
     if name == "glossary":
@@ -147,6 +144,15 @@ def _directive(opening: re.Match[str], body: list[str], page: str, pages: Pages)
     if name == "facts":
         return ["*The table that belongs here is made with the site: `make site` builds it.*"]
     return [opening[0], *body, opening[1]]
+
+
+def _folded(heading: str, inside: list[str]) -> list[str]:
+    summary = f"<summary><b>{html.escape(heading)}</b></summary>"
+    return ["<details>", summary, "", *inside, "", "</details>"]
+
+
+def _quoted(heading: str, inside: list[str]) -> list[str]:
+    return [f"> **{heading}**", ">", *(f"> {line}".rstrip() for line in inside)]
 
 
 def _markdown_of(path: Path) -> str:

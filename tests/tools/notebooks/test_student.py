@@ -156,7 +156,10 @@ def test_a_lost_list_of_what_was_given_overwrites_nothing(house: House, tmp_path
         ("```{note}\nTake care.\n```", "> **Note**\n>\n> Take care."),
         (
             ":::{admonition} On a Mac\n:class: dropdown\n\nIt is {ref}`setup`.\n:::",
-            "<details>\n<summary><b>On a Mac</b></summary>\n\nIt is [Set-up](setup.md).\n\n</details>",
+            (
+                "<details>\n<summary><b>On a Mac</b></summary>\n\nIt is [Set-up](setup.md).\n\n"
+                "</details>"
+            ),
         ),
         ("```{code-block} python\n:caption: x\n1 + 1\n```", "```python\n1 + 1\n```"),
         ("```python\n(x)=\n```", "```python\n(x)=\n```"),
