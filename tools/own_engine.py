@@ -20,7 +20,7 @@ import docker
 import tenacity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
 __all__ = ["NO_FIREWALL", "Engine", "NoEngineOfOneSOwnError", "own_engine"]
 
@@ -51,11 +51,13 @@ class Engine:
         client: A client of it.
         host: Where it listens, as ``DOCKER_HOST`` names it.
         inside: What, before a command, lets it run in the daemon's network.
+        restart: Ends the daemon and starts it again, as a reboot of its host would.
     """
 
     client: docker.DockerClient
     host: str
     inside: Sequence[str]
+    restart: Callable[[], None]
 
 
 @contextmanager
@@ -88,20 +90,52 @@ def own_engine(folder: Path, options: Sequence[str] = ()) -> Iterator[Engine]:
             f"--containerd-plugins-namespace=own-{os.getpid()}-plugins",
             *options,
         ]
-        log = Path(short) / "log"
-        with log.open("wb") as stream:
-            daemon = subprocess.Popen(command, stdout=stream, stderr=stream, start_new_session=True)
+        daemon = _Daemon(command, f"{short}/docker.sock", Path(short) / "log")
         try:
-            client = _connect(daemon, f"{short}/docker.sock", log)
-            yield Engine(client, host, inside)
+            daemon.start()
+            client = docker.DockerClient(host, timeout=60)
+            yield Engine(client, host, inside, daemon.restart)
             client.close()
         finally:
-            daemon.terminate()
-            try:
-                daemon.wait(timeout=STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                daemon.kill()
-                daemon.wait()
+            daemon.stop()
+
+
+class _Daemon:
+    def __init__(self, command: Sequence[str], address: str, log: Path) -> None:
+        self._command, self._address, self._log = command, address, log
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        with self._log.open("ab") as stream:
+            process = subprocess.Popen(
+                self._command, stdout=stream, stderr=stream, start_new_session=True
+            )
+        self._process = process
+        listening = tenacity.Retrying(
+            retry=tenacity.retry_if_result(lambda listens: not listens and process.poll() is None),
+            wait=tenacity.wait_fixed(0.05),
+            stop=tenacity.stop_after_delay(START_SECONDS),
+            retry_error_callback=lambda _state: False,
+        )
+        if not listening(_listens, self._address):
+            said = self._log.read_text(errors="replace").splitlines()[-5:]
+            raise NoEngineOfOneSOwnError(
+                "\n".join(["a second Docker daemon did not start:", *said])
+            )
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(timeout=STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+    def restart(self) -> None:
+        self.stop()
+        self.start()
 
 
 @contextmanager
@@ -119,21 +153,6 @@ def _network() -> Iterator[list[str]]:
             said = holder.stderr.read().decode(errors="replace").strip()
             raise NoEngineOfOneSOwnError(f"there can be no network of its own here: {said}")
         yield ["nsenter", f"--net=/proc/{holder.pid}/ns/net"]
-
-
-def _connect(daemon: subprocess.Popen[bytes], address: str, log: Path) -> docker.DockerClient:
-    listening = tenacity.Retrying(
-        retry=tenacity.retry_if_result(lambda listens: not listens and daemon.poll() is None),
-        wait=tenacity.wait_fixed(0.05),
-        stop=tenacity.stop_after_delay(START_SECONDS),
-        retry_error_callback=lambda _state: False,
-    )
-    if not listening(_listens, address):
-        said = log.read_text(errors="replace").splitlines()[-5:]
-        raise NoEngineOfOneSOwnError("\n".join(["a second Docker daemon did not start:", *said]))
-    client = docker.DockerClient(f"unix://{address}", timeout=60)
-    client.ping()
-    return client
 
 
 def _listens(address: str) -> bool:
