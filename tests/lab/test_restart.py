@@ -11,7 +11,6 @@ from lab import Lab, images, open_lab
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     import docker
     from own_engine import Engine
