@@ -126,7 +126,8 @@ def _reaches(lab: Lab, who: Container, whom: Container) -> None:
             f"{lab.name(other)}: nobody on it has the name {other}."
         )
     url = f"http://{other}:8080"
-    if not evidence.answers_inside(who, url):
+    # Whoever has just started it may not have waited until it listens.
+    if not evidence.within(3)(evidence.answers_inside)(who, url):
         raise NotYet(f"{one} knows the name {other}, but gets no answer at {url}.")
 
 
