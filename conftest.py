@@ -30,7 +30,7 @@ import pytest
 from nbval.plugin import IPyNbCell, IPyNbFile
 
 from facts import NotebookRecord, load_records
-from lab import LabError, images
+from lab import LabError, checks, images
 from lab.cleaning import sweep
 from lab.engine import find_engine
 
@@ -562,7 +562,8 @@ def _engine_cells(items: Iterable[pytest.Item]) -> set[pytest.Item]:
     for item in items:
         if not isinstance(item, IPyNbCell):
             continue
-        names = tainted.setdefault(item.parent, {"lab", "open_lab"})
+        lab = {"lab", "open_lab"} if _may_need_engine(item.path.stem) else set()
+        names = tainted.setdefault(item.parent, lab)
         used, assigned = _names(item.cell.source)
         if used & names:
             found.add(item)
@@ -570,6 +571,14 @@ def _engine_cells(items: Iterable[pytest.Item]) -> set[pytest.Item]:
         else:
             names -= assigned
     return found
+
+
+def _may_need_engine(stem: str) -> bool:
+    try:
+        return checks.needs_engine(stem)
+    except LabError:
+        # No chapter of the course: a notebook of its own.
+        return True
 
 
 def _names(source: str) -> tuple[set[str], set[str]]:

@@ -114,6 +114,19 @@ def test_engine_none_leaves_engine_cells_and_tests_out_and_counts_them(course: C
     assert re.search(r"8 passed, 7 deselected in [\d.]+s", done.stdout.strip().split("\n")[-1])
 
 
+def test_engine_none_runs_a_chapter_that_starts_nothing(course: Course) -> None:
+    opened = "The lab of chapter 16 is open. No engine is needed.\n"
+    course.write(
+        "16-choosing",
+        (OPEN.replace("05-life-cycle", "16-choosing"), opened),
+        ("print(lab.close())", "Nothing to remove.\n"),
+    )
+    done = course.pytest(ENGINE="none", **NO_ENGINE)
+    assert done.returncode == 0, done.stdout
+    assert "left out" not in done.stdout
+    assert "2 cells: 2 compared" in done.stdout
+
+
 @pytest.mark.engine
 def test_what_a_notebook_leaves_behind_is_removed_and_told(course: Course) -> None:
     leave = "print(lab.docker.networks.create(lab.name('left')).name[-4:])"
