@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from lab import checks, cleaning, images, notebook
+from lab import checks, cleaning, images, notebook, swarm
 from lab.abilities import missing_in
 from lab.client import connect_labelled
 from lab.display import Table, Varies, look_up, table_of
@@ -16,14 +16,18 @@ from lab.errors import EngineNotRunningError, LabClosedError, NoEngineError, Not
 from lab.folders import folder_of, remove_folders
 from lab.load import Load
 from lab.lock import KernelLock
+from lab.loop import Loop
 from lab.naming import Naming, current_learner
 from lab.panel import Panel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import docker
     from docker.models.containers import Container
+    from docker.models.services import Service
+    from docker.models.swarm import Swarm
 
     from lab.engine import Engine
 
@@ -75,6 +79,7 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
     images.ensure(lab.docker)
     _say_what_is_missing(lab.docker, chapter)
     removed = cleaning.sweep(lab.docker, chapter=naming.chapter_label, learner=naming.learner)
+    swarm.give_back(naming=naming)
     remove_folders(naming)
     if removed:
         print(f"Left from an earlier run: {str(removed)[0].lower()}{str(removed)[1:]}")  # noqa: T201
@@ -111,6 +116,7 @@ class Lab:
         self._closed = False
         self._panels: list[Panel] = []
         self._loads: list[Load] = []
+        self._loops: dict[str, Loop] = {}
         if engine is not None:
             self._client = connect_labelled(engine, naming)
 
@@ -369,6 +375,98 @@ class Lab:
         self._loads.append(load)
         return load
 
+    def loop(self, function: Callable[..., Any], *args: Any, every: float = 0.5) -> Loop:  # noqa: ANN401
+        """Call a function of yours again and again, beside your next cells.
+
+        It goes on until ``stop`` or ``lab.close()``. A function of the same name that was given
+        before is stopped first, so that the cell can run again.
+
+        Args:
+            function: What to call.
+            args: With what.
+            every: Seconds between the end of one call and the next, 0.1 to 60.
+
+        Raises:
+            LabError: It is no function, or the pause is out of its bounds.
+
+        Example:
+            >>> controller = lab.loop(reconcile, desired)  # doctest: +SKIP
+            >>> controller.stop()  # doctest: +SKIP
+            reconcile: stopped after 12 (varies) passes
+        """
+        self._refuse_if_not_mine()
+        name = getattr(function, "__name__", "")
+        if name in self._loops:
+            self._loops[name].stop()
+        loop = self._loops[name] = Loop(function, args, every=every)
+        return loop
+
+    def wait_tasks(
+        self, service: Service, number: int, *, state: str = "running", timeout: float = 60
+    ) -> int:
+        """Wait until so many of the tasks of a Swarm service that should run do, and no more.
+
+        A task runs when its container does and, where its image has a health check, is healthy.
+
+        Args:
+            service: The service.
+            number: How many.
+            state: Another state to wait for, such as ``pending``.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The number.
+
+        Raises:
+            NotReadyError: It was another number all the time; the message says why, where a
+                task does.
+
+        Example:
+            >>> lab.wait_tasks(web, 3)  # doctest: +SKIP
+            3
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            self._refuse_if_not_mine()
+            tasks = service.tasks()  # type: ignore[no-untyped-call]
+            found = sum(
+                (task["DesiredState"], task["Status"]["State"]) == ("running", state)
+                for task in tasks
+            )
+            if found == number:
+                return number
+            if time.monotonic() > deadline:
+                short = look_up(service, "name")
+                why = sorted({task["Status"]["Err"] for task in tasks if task["Status"].get("Err")})
+                said = f" Its tasks say: {'; '.join(why)}." if why else ""
+                raise NotReadyError(
+                    f"Of the service {short}, {found} tasks are {state}, "
+                    f"not {number}, after {timeout:g} s.{said}",
+                    next_step="look at its tasks with lab.show(service.tasks(), 'Slot', "
+                    "'DesiredState', 'Status.State').",
+                )
+            time.sleep(POLL_SECONDS)
+
+    def swarm(self) -> Swarm:
+        """Make a swarm of this one engine, on loopback only, or find the one that you have made.
+
+        An engine can be in one swarm only, so labs take turns: this waits until another lab,
+        which may be another learner's, gives it back. ``lab.close()`` ends the swarm.
+
+        Returns:
+            The Docker SDK's own object, as ``lab.docker.swarm`` is.
+
+        Raises:
+            NoSwarmError: The engine can have none, as Podman.
+            SwarmTakenError: The engine is in a swarm that the course did not make, or another
+                lab has had it for too long.
+
+        Example:
+            >>> swarm = lab.swarm()  # doctest: +SKIP
+            >>> lab.docker.services.create("course/app:1", name=lab.name("web"))  # doctest: +SKIP
+        """
+        return swarm.open_swarm(self.docker, self.naming, owner=self)
+
     def prepare(self, exercise: str) -> None:
         """Set the scene of an exercise; run it again to start that exercise afresh.
 
@@ -443,6 +541,9 @@ class Lab:
         for load in self._loads:
             load.stop()
         self._loads.clear()
+        for loop in self._loops.values():
+            loop.stop()
+        self._loops.clear()
         already, self._closed = self._closed, True
         removed = cleaning.Removed()
         if already:
@@ -456,6 +557,7 @@ class Lab:
             remove_folders(self.naming)
             if self._lock is not None:
                 self._lock.release()
+        swarm.give_back(owner=self)
         if self._client is not None:
             self._client.close()
         return removed

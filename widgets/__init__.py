@@ -9,6 +9,7 @@ Example:
 from widgets.comparison_chart import ComparisonChart
 from widgets.cost_crossover import CostCrossover
 from widgets.eks_calendar import EksCalendar
+from widgets.heal_times import HealTimes
 from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
 from widgets.measured_comparison import MeasuredComparison
@@ -23,6 +24,7 @@ __all__ = [
     "ComparisonChart",
     "CostCrossover",
     "EksCalendar",
+    "HealTimes",
     "Host",
     "ImageLayers",
     "LifeCycle",
