@@ -33,6 +33,7 @@ from facts import NotebookRecord, load_records
 from lab import LabError, images
 from lab.cleaning import sweep
 from lab.engine import find_engine
+from lab.swarm import why_not
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -45,6 +46,10 @@ if TYPE_CHECKING:
 
 # Which fault the lab injects; tools/notebooks_run.py stores outputs with the same one.
 SEED = "0"
+STDERR = "stderr"
+NEEDS_SWARM = "needs-swarm"
+# A swarm is one for the whole engine, so labs take turns; lab.swarm() gives up some time before.
+SWARM_SECONDS = 1200
 MOST_WITHOUT_OUTPUT = 0.35
 # May only fall: an output that is not compared proves nothing.
 MOST_IGNORED = 0
@@ -99,6 +104,8 @@ class Tally:
         ignored: Those of them whose output is not compared.
         left_out_cells: Cells that are left out because they need an engine.
         left_out_tests: Tests that are left out because they need an engine.
+        left_out_swarm: Cells and tests that are left out because they need a swarm.
+        no_swarm: Why there can be none; empty if there can.
         complaints: Why the run fails even if every cell passes.
     """
 
@@ -107,6 +114,8 @@ class Tally:
     ignored: int
     left_out_cells: int
     left_out_tests: int
+    left_out_swarm: tuple[int, int]
+    no_swarm: str
     complaints: list[str]
 
 
@@ -124,6 +133,8 @@ class Notebooks:
         self._engine: Engine | None = None
         self._running: Running | None = None
         self._left_out = (0, 0)
+        self._left_out_swarm = (0, 0)
+        self._no_swarm = ""
         self._tally: Tally | None = None
         self._records: dict[str, NotebookRecord] = {}
         self._output: dict[str, Any] | None = None
@@ -195,6 +206,7 @@ class Notebooks:
                 self._engine = find_engine()
                 if engine_cells:
                     images.ensure(self._engine.client)
+                self._leave_out_without_swarm(config, items)
             except LabError as error:
                 refusal = (
                     f"{len(needing)} tests and cells need a container engine.\n{error}\n"
@@ -207,7 +219,7 @@ class Notebooks:
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Note which cells run, for the summary."""
         cells = [item for item in session.items if isinstance(item, IPyNbCell)]
-        if not cells and not any(self._left_out):
+        if not cells and not any((*self._left_out, *self._left_out_swarm)):
             return
         notebooks = [file.nb for file in dict.fromkeys(cell.parent for cell in cells)]
         chosen = [cell.cell for cell in cells]
@@ -216,6 +228,8 @@ class Notebooks:
             sum(not cell.outputs for cell in chosen if not _is_ignored(cell)),
             sum(map(_is_ignored, chosen)),
             *self._left_out,
+            self._left_out_swarm,
+            self._no_swarm,
             _complaints(notebooks),
         )
         if self._output is not None:
@@ -224,9 +238,14 @@ class Notebooks:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, None, None]:
         """Begin a notebook at its first cell: nbval starts the kernel in here."""
-        if not isinstance(item, IPyNbCell) or self._is_running(item):
+        if not isinstance(item, IPyNbCell):
             return (yield)
-        item.parent.skip_compare += (NOT_STORED,)
+        skipped = [key for key in item.parent.skip_compare if key not in (NOT_STORED, STDERR)]
+        # Who has to wait long for the swarm is told so, there.
+        waiting = [STDERR] if _needs_swarm(item) else []
+        item.parent.skip_compare = (*skipped, NOT_STORED, *waiting)
+        if self._is_running(item):
+            return (yield)
         watch = EngineWatch(self._engine, self._learner) if self._engine else None
         self._running = Running(item.parent, watch)
         with pytest.MonkeyPatch.context() as environment:
@@ -298,8 +317,28 @@ class Notebooks:
                 f"left out (ENGINE=none): {tally.left_out_cells} cells and "
                 f"{tally.left_out_tests} tests"
             )
+        if any(tally.left_out_swarm):
+            cells, tests = tally.left_out_swarm
+            terminalreporter.line(
+                f"left out (needs-swarm): {cells} cells and {tests} tests. {tally.no_swarm}"
+            )
         for complaint in tally.complaints:
             terminalreporter.line(complaint, red=True)
+
+    def _leave_out_without_swarm(self, config: pytest.Config, items: list[pytest.Item]) -> None:
+        """Leave out what needs a swarm where there can be none, and give the rest time for it."""
+        needing = [item for item in items if _needs_swarm(item)]
+        if not needing or self._engine is None:
+            return
+        self._no_swarm = why_not(self._engine.client.info())
+        if self._no_swarm:
+            items[:] = [item for item in items if not _needs_swarm(item)]
+            cells = sum(isinstance(item, IPyNbCell) for item in needing)
+            self._left_out_swarm = (cells, len(needing) - cells)
+            config.hook.pytest_deselected(items=needing)
+            return
+        for item in needing:
+            item.add_marker(pytest.mark.timeout(SWARM_SECONDS))
 
     def _is_running(self, item: pytest.Item) -> bool:
         return self._running is not None and item.parent is self._running.file
@@ -590,6 +629,13 @@ def _names(source: str) -> tuple[set[str], set[str]]:
                 if node.name == "open_lab":
                     used.add("open_lab")
     return used, assigned
+
+
+def _needs_swarm(item: pytest.Item) -> bool:
+    """Tell whether it is a cell or a test that needs a swarm."""
+    if isinstance(item, IPyNbCell):
+        return NEEDS_SWARM in item.cell.metadata.get("tags", [])
+    return item.get_closest_marker("swarm") is not None
 
 
 def _is_code(cell: NotebookNode) -> bool:

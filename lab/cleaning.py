@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -12,27 +12,44 @@ import docker
 import docker.errors
 import tenacity
 
+from lab import swarm
 from lab.naming import COURSE, UNTAGGED, labels_of, short_name, short_tag
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from docker.models.configs import Config
     from docker.models.containers import Container
     from docker.models.images import Image
     from docker.models.networks import Network
+    from docker.models.secrets import Secret
+    from docker.models.services import Service
     from docker.models.volumes import Volume
 
 __all__ = ["Found", "Removed", "find", "images_of", "is_still_used", "label_filters", "sweep"]
 
 
+# What the engine writes on the container of a service's task.
+SERVICE = "com.docker.swarm.service.id"
+
+
 @dataclass(frozen=True)
 class Found:
-    """What carries the labels that were asked for, sorted by name."""
+    """What carries the labels that were asked for, sorted by name.
+
+    Attributes:
+        containers: Without those of the services, which go with them.
+        swarm: The labels of the engine's swarm; none if it is not among what was asked for.
+    """
 
     containers: tuple[Container, ...] = ()
+    services: tuple[Service, ...] = ()
     networks: tuple[Network, ...] = ()
     volumes: tuple[Volume, ...] = ()
     images: tuple[Image, ...] = ()
+    secrets: tuple[Secret, ...] = ()
+    configs: tuple[Config, ...] = ()
+    swarm: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -46,20 +63,22 @@ class Removed:
         Nothing to remove.
 
     Attributes:
-        still_used: What had to stay, because a container that the course did not make uses it.
+        still_used: What had to stay, because something that the course did not make uses it.
     """
 
     containers: tuple[str, ...] = ()
+    services: tuple[str, ...] = ()
     networks: tuple[str, ...] = ()
     volumes: tuple[str, ...] = ()
     images: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    configs: tuple[str, ...] = ()
+    swarm: bool = False
     dry_run: bool = False
     still_used: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(
-            self.containers or self.networks or self.volumes or self.images or self.still_used
-        )
+        return bool(self.swarm or self.still_used or any(names for _, names in self._kinds()))
 
     def __repr__(self) -> str:
         if not self:
@@ -73,17 +92,24 @@ class Removed:
             part for part in (self._in_words(), stays if self.still_used else "") if part
         )
 
-    def _in_words(self) -> str:
-        kinds = (
+    def _kinds(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        return (
             ("container", self.containers),
+            ("service", self.services),
             ("network", self.networks),
             ("volume", self.volumes),
             ("image", self.images),
+            ("secret", self.secrets),
+            ("config", self.configs),
         )
-        said = ", ".join(_in_words(kind, names) for kind, names in kinds if names)
+
+    def _in_words(self) -> str:
+        said = [_in_words(kind, names) for kind, names in self._kinds() if names]
+        if self.swarm:
+            said.append("the swarm")
         if not said:
             return ""
-        return f"{'Would remove' if self.dry_run else 'Removed'} {said}."
+        return f"{'Would remove' if self.dry_run else 'Removed'} {', '.join(said)}."
 
 
 def label_filters(*, chapter: str | None = None, learner: str | None = None) -> dict[str, Any]:
@@ -141,11 +167,23 @@ def find(
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
     networks, volumes = client.networks.list(filters=filters), client.volumes.list(filters=filters)
     wanted: list[str] = filters["label"]
+
+    def those(things: list[Any]) -> Any:  # noqa: ANN401
+        return _those_with(wanted, things, key=lambda found: str(found.name))
+
+    # Only a manager of a swarm can be asked for the rest.
+    swarm_labels = swarm.labels_of_swarm(client.info())
+    services = those(client.services.list(filters=filters)) if swarm_labels else ()
+    ids = {service.id for service in services}
     return Found(
-        containers=_those_with(wanted, containers, key=lambda found: str(found.name)),
-        networks=_those_with(wanted, networks, key=lambda found: str(found.name)),
-        volumes=_those_with(wanted, volumes, key=lambda found: str(found.name)),
+        containers=those([one for one in containers if one.labels.get(SERVICE) not in ids]),
+        services=services,
+        networks=those(networks),
+        volumes=those(volumes),
         images=tuple(sorted(images_of(client, filters), key=_by_name)),
+        secrets=those(client.secrets.list(filters=filters)) if swarm_labels else (),
+        configs=those(client.configs.list(filters=filters)) if swarm_labels else (),
+        swarm=swarm_labels if _carries(swarm_labels, wanted) else {},
     )
 
 
@@ -198,18 +236,32 @@ def sweep(
     """
     found = find(client, chapter=chapter, learner=learner)
     networks, volumes = list(found.networks), list(found.volumes)
+    ended = bool(found.swarm)
     if not dry_run:
+        # First of all: a swarm would replace the containers of a service.
+        for service in found.services:
+            _unless_gone(service.remove)
+        for secret in found.secrets:
+            _unless_gone(secret.remove)
+        for config in found.configs:
+            _unless_gone(config.remove)
         _remove_containers(found.containers)
+        ended = bool(found.swarm) and swarm.leave(client, found.swarm)
         networks = [network for network in networks if _remove_unless_used(network.remove)]
         volumes = [volume for volume in volumes if _remove_unless_used(volume.remove, force=True)]
         _remove_images(client, found.images)
     return Removed(
         containers=_short_names(found.containers),
+        services=_short_names(found.services),
         networks=_short_names(networks),
         volumes=_short_names(volumes),
         images=_image_names(found.images),
+        secrets=_short_names(found.secrets),
+        configs=_short_names(found.configs),
+        swarm=ended,
         dry_run=dry_run,
         still_used=(
+            *(("the swarm",) if found.swarm and not ended else ()),
             *(f"network {n.name}" for n in found.networks if n not in networks),
             *(f"volume {v.name}" for v in found.volumes if v not in volumes),
         ),

@@ -21,7 +21,7 @@ from lab import archive, checks, cleaning, doctor, images, progress
 from lab.display import Table
 from lab.engine import find_engine
 from lab.errors import LabError
-from lab.naming import COURSE, current_learner, short_name
+from lab.naming import COURSE, current_learner, labels_of, short_name
 from lab.notebook import next_step_for
 
 if TYPE_CHECKING:
@@ -207,17 +207,26 @@ def _rows(found: cleaning.Found) -> Iterator[tuple[str, ...]]:
             for binding in bindings or ()
         ]
         yield _row("container", container, str(container.name), container.status, *ports)
+    for service in found.services:
+        mode = service.attrs["Spec"]["Mode"].get("Replicated", {})
+        replicas = (f"{mode['Replicas']} replicas",) if "Replicas" in mode else ()
+        yield _row("service", service, str(service.name), *replicas)
     for network in found.networks:
         yield _row("network", network, str(network.name))
     for volume in found.volumes:
         yield _row("volume", volume, str(volume.name))
     for image in found.images:
         yield _row("image", image, image.tags[0] if image.tags else image.short_id)
+    for secret in found.secrets:
+        yield _row("secret", secret, str(secret.name))
+    for config in found.configs:
+        yield _row("config", config, str(config.name))
+    if found.swarm:
+        yield "swarm", "", found.swarm.get("chapter", ""), found.swarm.get("learner", ""), "active"
 
 
 def _row(kind: str, thing: Any, name: str, *state: str) -> tuple[str, ...]:  # noqa: ANN401
-    attrs = thing.attrs
-    labels = attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {}
+    labels = labels_of(thing)
     chapter, learner = labels.get("chapter", ""), labels.get("learner", "")
     return kind, short_name(name, labels), chapter, learner, " ".join(state)
 

@@ -5,18 +5,20 @@ from __future__ import annotations
 import io
 import re
 import tempfile
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import docker
 import docker.errors
 
 from lab.dockerfile import LabelledDockerfile
-from lab.errors import NameTakenError, PortTakenError
+from lab.errors import NameTakenError, PortTakenError, SwarmTakenError
 from lab.naming import Naming, short_name
+from lab.swarm import labels_of_swarm, remove_bridge
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     import requests
 
@@ -25,7 +27,15 @@ if TYPE_CHECKING:
 __all__ = ["LabelledAPIClient", "connect_labelled", "is_name_taken", "taken_address"]
 
 DEFAULT_STOP_SECONDS = 10
+STOP_SECONDS = 30
 
+# What docker-py calls the parts of a service, and what the engine does.
+_SPEC = {
+    "mode": "Mode",
+    "update_config": "UpdateConfig",
+    "rollback_config": "RollbackConfig",
+    "endpoint_spec": "EndpointSpec",
+}
 _ADDRESS = re.compile(r"(?:(?:\d{1,3}\.){3}\d{1,3}|\[[0-9a-f:]*\]|::):\d+")
 
 
@@ -93,6 +103,9 @@ class LabelledAPIClient(docker.APIClient):
     make a second one of the same name (network). An own volume stays, as with Docker.
     And it uses nothing of the same name that somebody else made.
 
+    Services, secrets and configs are labelled, too, and the containers of a service's tasks with
+    them; an update of a service changes what it was told to, and nothing else.
+
     Every method keeps docker-py's name, arguments and result.
     """
 
@@ -132,6 +145,8 @@ class LabelledAPIClient(docker.APIClient):
         for found in [found for found in self.networks(names=[name]) if found["Name"] == name]:
             if not self._is_own(found["Labels"]):
                 raise self._name_taken("network", name)
+            if found["Scope"] == "swarm":
+                self._remove_own_services(found["Id"])
             self._disconnect_all(found["Id"])
             self.remove_network(found["Id"])
         return super().create_network(name, *args, **options)
@@ -148,6 +163,111 @@ class LabelledAPIClient(docker.APIClient):
         if not self._is_own(made.get("Labels")):
             raise self._name_taken("volume", made["Name"])
         return made
+
+    def create_service(
+        self,
+        task_template: dict[str, Any],
+        name: str | None = None,
+        labels: dict[str, str] | None = None,
+        *args: Any,  # noqa: ANN401
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """See ``docker.APIClient.create_service``.
+
+        Raises:
+            NameTakenError: The name belongs to a service that the learner did not make here.
+        """
+        for found in self._named(name, self.services):
+            if not self._is_own(found["Spec"].get("Labels")):
+                raise self._name_taken("service", str(name))
+            self.remove_service(found["ID"])  # type: ignore[no-untyped-call]
+        self._label_tasks(task_template)
+        labels = self._labelled(labels)
+        return super().create_service(task_template, name, labels, *args, **options)  # type: ignore[no-untyped-call]
+
+    def update_service(
+        self,
+        service: Any,  # noqa: ANN401
+        version: int,
+        task_template: dict[str, Any] | None = None,
+        name: str | None = None,
+        labels: dict[str, str] | None = None,
+        *args: Any,  # noqa: ANN401
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """See ``docker.APIClient.update_service``."""
+        if options.pop("fetch_current_spec", False):
+            # docker-py would write the defaults of what was never set into the service. Its tasks
+            # would no longer be what the service asks for, so all of them would be replaced.
+            now = self.inspect_service(service)["Spec"]  # type: ignore[no-untyped-call]
+            task_template = _merged(now["TaskTemplate"], task_template or {})
+            name = name or now["Name"]
+            labels = {**(now.get("Labels") or {}), **(labels or {})}
+            for option, field in _SPEC.items():
+                if options.get(option) is None:
+                    options[option] = now.get(field)
+        if task_template is not None:
+            self._label_tasks(task_template)
+        labels = self._labelled(labels)
+        return super().update_service(
+            service, version, task_template, name, labels, *args, **options
+        )
+
+    def create_secret(
+        self,
+        name: str,
+        data: bytes,
+        labels: dict[str, str] | None = None,
+        *args: Any,  # noqa: ANN401
+        **options: Any,  # noqa: ANN401
+    ) -> dict[str, Any]:
+        """See ``docker.APIClient.create_secret``.
+
+        Raises:
+            NameTakenError: The name belongs to a secret that the learner did not make here.
+        """
+        for found in self._named(name, self.secrets):
+            if not self._is_own(found["Spec"].get("Labels")):
+                raise self._name_taken("secret", name)
+            self.remove_secret(found["ID"])
+        return super().create_secret(name, data, self._labelled(labels), *args, **options)
+
+    def create_config(
+        self,
+        name: str,
+        data: bytes,
+        labels: dict[str, str] | None = None,
+        *args: Any,  # noqa: ANN401
+        **options: Any,  # noqa: ANN401
+    ) -> Any:  # noqa: ANN401
+        """See ``docker.APIClient.create_config``.
+
+        Raises:
+            NameTakenError: The name belongs to a config that the learner did not make here.
+        """
+        for found in self._named(name, self.configs):
+            if not self._is_own(found["Spec"].get("Labels")):
+                raise self._name_taken("config", name)
+            self.remove_config(found["ID"])  # type: ignore[no-untyped-call]
+        return super().create_config(name, data, self._labelled(labels), *args, **options)
+
+    def leave_swarm(self, force: bool = False) -> Literal[True]:  # noqa: FBT001, FBT002  # docker-py's
+        """See ``docker.APIClient.leave_swarm``.
+
+        Raises:
+            SwarmTakenError: The learner did not make the swarm here.
+        """
+        info = self.info()
+        labels = labels_of_swarm(info)
+        if info["Swarm"]["LocalNodeState"] != "inactive" and not self._is_own(labels):
+            raise SwarmTakenError(
+                "This lab did not make the swarm that its engine is part of.",
+                next_step="the course never touches it: if it is yours, and you do not need it, "
+                "`docker swarm leave --force` in a terminal ends it.",
+            )
+        left = super().leave_swarm(force)
+        remove_bridge(self, labels)
+        return left
 
     def start(self, container: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
         """See ``docker.APIClient.start``.
@@ -206,6 +326,19 @@ class LabelledAPIClient(docker.APIClient):
     def _labelled(self, labels: dict[str, str] | None) -> dict[str, str]:
         return {**(labels or {}), **self.naming.labels}
 
+    def _label_tasks(self, task_template: dict[str, Any]) -> None:
+        container = task_template.setdefault("ContainerSpec", {})
+        container["Labels"] = self._labelled(container.get("Labels"))
+        for mount in container.get("Mounts") or ():
+            if mount.get("Type") == "volume":
+                told = mount.setdefault("VolumeOptions", {})
+                told["Labels"] = self._labelled(told.get("Labels"))
+
+    def _named(self, name: str | None, list_all: Callable[..., Any]) -> list[dict[str, Any]]:
+        # The engine's filter also finds names that only begin with this one.
+        found = list_all(filters={"name": name}) if name else ()
+        return [one for one in found if one["Spec"]["Name"] == name]
+
     def _create(
         self, config: dict[str, Any], name: str | None, platform: str | None
     ) -> dict[str, Any]:
@@ -255,9 +388,31 @@ class LabelledAPIClient(docker.APIClient):
             "or rename or remove the other one yourself.",
         )
 
+    def _remove_own_services(self, network: str) -> None:
+        """Remove the learner's services on a network, and wait until their containers are gone."""
+        for found in self.services():  # type: ignore[no-untyped-call]
+            on = [one["Target"] for one in found["Spec"]["TaskTemplate"].get("Networks") or ()]
+            if network in on and self._is_own(found["Spec"].get("Labels")):
+                self.remove_service(found["ID"])  # type: ignore[no-untyped-call]
+                wanted = {"label": f"com.docker.swarm.service.id={found['ID']}"}
+                deadline = time.monotonic() + STOP_SECONDS
+                while time.monotonic() < deadline and self.containers(all=True, filters=wanted):
+                    time.sleep(0.1)
+
     def _disconnect_all(self, network: str) -> None:
         for container in self.inspect_network(network)["Containers"] or {}:
+            if container.startswith("lb-"):
+                continue  # a swarm's own end of the network, which goes with it
             self.disconnect_container_from_network(container, network, force=True)
+
+
+def _merged(now: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
+    """Change of a service's task template what is told; as docker-py does it."""
+    told = {key: value for key, value in changes.items() if value is not None}
+    container = {
+        key: value for key, value in told.pop("ContainerSpec", {}).items() if value is not None
+    }
+    return {**now, **told, "ContainerSpec": {**now.get("ContainerSpec", {}), **container}}
 
 
 def _is_folder(path: str | None) -> bool:

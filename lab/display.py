@@ -77,7 +77,8 @@ def table_of(things: object, columns: Sequence[str]) -> Table:
     """Ask the engine for each thing's present state and lay it out as a table.
 
     Args:
-        things: One docker-py object (a container, network, volume or image) or several.
+        things: One docker-py object (a container, network, volume, image, service) or several,
+            or what docker-py gives as plain dictionaries, such as a service's tasks.
         columns: What to show of each: an attribute of the docker-py object such as
             ``name`` or ``status``, or a path into its ``attrs`` such as
             ``State.ExitCode``. ``name`` is shown short; of an image it is
@@ -95,17 +96,21 @@ def table_of(things: object, columns: Sequence[str]) -> Table:
             "There is no column to show.",
             next_step="Name some, as in lab.show(web, 'name', 'status').",
         )
-    many = list(things) if isinstance(things, Iterable) else [things]
+    if isinstance(things, Mapping) or not isinstance(things, Iterable):
+        things = [things]
+    many = list(things)
     rows = sorted((_row(thing, columns) for thing in many), key=lambda row: str(row[0]))
     return Table(tuple(_heading(column, columns) for column in columns), tuple(rows))
 
 
 def look_up(thing: Any, path: str) -> object:  # noqa: ANN401
-    """Read one column of a docker-py object, as ``table_of`` does.
+    """Read one column of a docker-py object or dictionary, as ``table_of`` does.
 
     Raises:
         LabError: The object has no such attribute and no such path in its ``attrs``.
     """
+    if isinstance(thing, Mapping):
+        return _follow(thing, path)
     if path == "name":
         labels = labels_of(thing)
         if hasattr(thing, "tags"):  # an image, which may have several names, or none
@@ -113,7 +118,11 @@ def look_up(thing: Any, path: str) -> object:  # noqa: ANN401
         return short_name(str(thing.name), labels)
     if "." not in path and not path[0].isupper() and hasattr(thing, path):
         return getattr(thing, path)
-    value: Any = thing.attrs
+    return _follow(thing.attrs, path)
+
+
+def _follow(attrs: Mapping[str, Any], path: str) -> object:
+    value: Any = attrs
     for key in path.split("."):
         if not isinstance(value, Mapping) or key not in value:
             known = sorted(value) if isinstance(value, Mapping) else []
@@ -134,7 +143,8 @@ def _heading(column: str, columns: Sequence[str]) -> str:
 
 def _row(thing: Any, columns: Sequence[str]) -> tuple[object, ...]:  # noqa: ANN401
     try:
-        thing.reload()
+        if not isinstance(thing, Mapping):
+            thing.reload()
     except docker.errors.NotFound:
         return tuple(look_up(thing, c) if c == "name" else GONE for c in columns)
     return tuple(look_up(thing, column) for column in columns)

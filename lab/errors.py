@@ -14,9 +14,11 @@ __all__ = [
     "LoadError",
     "NameTakenError",
     "NoEngineError",
+    "NoSwarmError",
     "NotReadyError",
     "PermissionDeniedError",
     "PortTakenError",
+    "SwarmTakenError",
     "UnknownExerciseError",
 ]
 
@@ -102,6 +104,14 @@ class PortTakenError(LabError, docker.errors.APIError):
         if refusal is not None:
             self.response = refusal.response
             self.explanation = refusal.explanation
+
+
+class NoSwarmError(LabError):
+    """Says that an engine can have no swarm, and why."""
+
+
+class SwarmTakenError(LabError):
+    """Says that an engine's swarm is not the course's, or that another lab has it."""
 
 
 class DiskFullError(LabError):

@@ -139,12 +139,17 @@ class Naming:
 
 
 def labels_of(thing: Any) -> dict[str, str]:  # noqa: ANN401  # docker-py's models share no base
-    """Read the labels of a container, network, volume or image of docker-py.
+    """Read the labels of a container, network, volume, image, service, secret or config.
 
     The engine tells them in another place for each kind.
     """
     attrs = thing.attrs
-    return attrs.get("Labels") or attrs.get("Config", {}).get("Labels") or {}
+    return (
+        attrs.get("Labels")
+        or attrs.get("Config", {}).get("Labels")
+        or attrs.get("Spec", {}).get("Labels")
+        or {}
+    )
 
 
 def short_name(full: str, labels: dict[str, str]) -> str:

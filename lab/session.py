@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import requests
 
-from lab import checks, cleaning, images, notebook
+from lab import checks, cleaning, images, notebook, swarm
 from lab.abilities import missing_in
 from lab.client import connect_labelled
 from lab.display import Table, Varies, look_up, table_of
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import docker
     from docker.models.containers import Container
+    from docker.models.swarm import Swarm
 
     from lab.engine import Engine
 
@@ -75,6 +76,7 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
     images.ensure(lab.docker)
     _say_what_is_missing(lab.docker, chapter)
     removed = cleaning.sweep(lab.docker, chapter=naming.chapter_label, learner=naming.learner)
+    swarm.give_back(naming=naming)
     remove_folders(naming)
     if removed:
         print(f"Left from an earlier run: {str(removed)[0].lower()}{str(removed)[1:]}")  # noqa: T201
@@ -369,6 +371,26 @@ class Lab:
         self._loads.append(load)
         return load
 
+    def swarm(self) -> Swarm:
+        """Make a swarm of this one engine, on loopback only, or find the one that you have made.
+
+        An engine can be in one swarm only, so labs take turns: this waits until another lab,
+        which may be another learner's, gives it back. ``lab.close()`` ends the swarm.
+
+        Returns:
+            The Docker SDK's own object, as ``lab.docker.swarm`` is.
+
+        Raises:
+            NoSwarmError: The engine can have none, as Podman.
+            SwarmTakenError: The engine is in a swarm that the course did not make, or another
+                lab has had it for too long.
+
+        Example:
+            >>> swarm = lab.swarm()  # doctest: +SKIP
+            >>> lab.docker.services.create("course/app:1", name=lab.name("web"))  # doctest: +SKIP
+        """
+        return swarm.open_swarm(self.docker, self.naming, owner=self)
+
     def prepare(self, exercise: str) -> None:
         """Set the scene of an exercise; run it again to start that exercise afresh.
 
@@ -456,6 +478,7 @@ class Lab:
             remove_folders(self.naming)
             if self._lock is not None:
                 self._lock.release()
+        swarm.give_back(owner=self)
         if self._client is not None:
             self._client.close()
         return removed

@@ -6,6 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 import pytest
+from own_engine import NO_FIREWALL, own_engine
 
 from lab.cleaning import find
 from lab.engine import find_engine
@@ -168,3 +169,29 @@ def test_a_run_that_is_stopped_leaves_nothing_behind(course: Course) -> None:
     client = find_engine().client
     assert not find(client, learner=learner[0]).networks
     client.close()
+
+
+@pytest.mark.engine
+def test_what_needs_a_swarm_is_left_out_and_counted_where_there_can_be_none(
+    course: Course, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    course.write("01-swarm", ("print(1)", "1\n"), ("print(2)", "another\n"))
+    course.tag("01-swarm", 1, "needs-swarm")
+    (course.root / "tests" / "test_engine.py").write_text(
+        "import pytest\n\n\n@pytest.mark.engine\ndef test_it() -> None:\n    pass\n"
+        "\n\n@pytest.mark.swarm\ndef test_swarm() -> None:\n    raise ValueError\n"
+    )
+    with own_engine(tmp_path_factory.mktemp("engine"), NO_FIREWALL) as engine:
+        engine.client.swarm.init(advertise_addr="127.0.0.1", listen_addr="127.0.0.1")
+        done = course.pytest(DOCKER_HOST=engine.host)
+    assert done.returncode == 0, done.stdout
+    assert "left out (needs-swarm): 1 cells and 1 tests. This engine is part of" in done.stdout
+    assert "2 passed, 2 deselected" in done.stdout
+
+
+def test_who_waits_for_a_swarm_may_be_told_so(course: Course) -> None:
+    tell = "import sys\nprint('waiting', file=sys.stderr)\nprint(1)"
+    course.write("01-swarm", (tell, "1\n"), (tell, "1\n"))
+    course.tag("01-swarm", 0, "needs-swarm")
+    done = course.pytest(**NO_ENGINE)
+    assert outcomes(done, "01-swarm") == ["PASSED", "FAILED"]

@@ -39,6 +39,7 @@ TAGS = frozenset(
         "hide-output",
         "nbval-ignore-output",
         "needs-isolation",
+        "needs-swarm",
         "raises-exception",
         "scroll-output",
         "solution",
@@ -223,8 +224,7 @@ def _check_cells(page: _Page) -> Iterator[Finding]:
             yield page.says(
                 "has an id that says nothing", "name the cell in words-with-hyphens", cell
             )
-        for tag in sorted(_tags(cell) - TAGS):
-            yield page.says(f"unknown tag {tag}", f"use only {', '.join(sorted(TAGS))}", cell)
+        yield from _check_tags(page, cell)
         if cell.cell_type not in ("code", "markdown"):
             yield page.says(f"is a {cell.cell_type} cell", "make it code or Markdown", cell)
     cells = code_cells(page.notebook)
@@ -240,6 +240,18 @@ def _check_cells(page: _Page) -> Iterator[Finding]:
         for pattern, what, remedy in _BANNED:
             if pattern.search(cell.source):
                 yield page.says(what, remedy, cell)
+
+
+def _check_tags(page: _Page, cell: NotebookNode) -> Iterator[Finding]:
+    for tag in sorted(_tags(cell) - TAGS):
+        yield page.says(f"unknown tag {tag}", f"use only {', '.join(sorted(TAGS))}", cell)
+    asks = cell.cell_type == "code" and "lab.swarm(" in cell.source
+    if asks and "needs-swarm" not in _tags(cell):
+        yield page.says(
+            "asks for a swarm, which some engines can't have",
+            "tag it, and each cell that uses the swarm, needs-swarm",
+            cell,
+        )
 
 
 def _check_outputs(page: _Page) -> Iterator[Finding]:

@@ -34,6 +34,8 @@ from rich.table import Table
 from lab import LabError, archive, cleaning
 from lab.engine import find_engine
 from lab.images import IMAGES
+from lab.naming import COURSE
+from lab.swarm import BRIDGE, labels_of_swarm
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -286,7 +288,20 @@ class Foreign:
             "volume": api.inspect_volume(self._name),
             "image": self._client.images.get(self._image).attrs,
             "files in the volume": files,
+            "swarm": self._swarm(),
         }
+
+    def _swarm(self) -> tuple[object, ...]:
+        """Describe the engine's swarm, and the network that one brings and leaves behind.
+
+        A swarm of the course, which somebody else may have at this moment, counts as none.
+        """
+        info = self._client.info()
+        if labels_of_swarm(info).get("course") == COURSE:
+            return ()
+        cluster = info["Swarm"].get("Cluster") or {}
+        bridges = [network.id for network in self._client.networks.list(names=[BRIDGE])]
+        return info["Swarm"].get("NodeID"), cluster.get("ID"), cluster.get("Spec"), bridges
 
     def remove(self) -> None:
         """Remove them, as far as they were made."""
@@ -417,8 +432,17 @@ def _content(archive: tarfile.TarFile, entry: tarfile.TarInfo) -> str:
 def _labelled(client: docker.DockerClient) -> set[str]:
     """List what the learners of tests have on the engine; a person's own is not looked at."""
     found = cleaning.find(client)
-    things = (*found.containers, *found.networks, *found.volumes, *found.images)
+    things = (
+        *found.containers,
+        *found.services,
+        *found.networks,
+        *found.volumes,
+        *found.images,
+        *found.secrets,
+        *found.configs,
+    )
     described = {f"{thing!r} {json.dumps(thing.attrs, sort_keys=True)}" for thing in things}
+    described.add(f"swarm {json.dumps(dict(found.swarm), sort_keys=True)}")
     return {text for text in described if '"learner": "pytest-' in text}
 
 

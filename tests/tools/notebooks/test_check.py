@@ -40,6 +40,11 @@ def test_a_good_chapter_has_no_findings(house: House) -> None:
         ("one", lambda cell: cell.__setitem__("execution_count", None), "counts are not 1, 2, 3"),
         ("one", lambda cell: cell.__setitem__("execution_count", 9), "counts are not 1, 2, 3"),
         ("one", tag("remove-cell"), "one · unknown tag remove-cell"),
+        (
+            "one",
+            lambda cell: cell.__setitem__("source", "swarm = lab.swarm()"),
+            "one · asks for a swarm, which some engines can't have",
+        ),
         ("one", tag("raises-exception"), "one · is tagged raises-exception and stores no error"),
         (
             "one",

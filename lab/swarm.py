@@ -1,0 +1,329 @@
+"""The lab's swarm: an engine has at most one, so labs take turns, and a foreign one is let be.
+
+Whoever has the turn holds a lock on a file of this machine until its lab closes. A process that
+dies loses the lock with it, and the swarm that it leaves behind is removed by whoever is next.
+The swarm's own labels say whose it is, so that it can be found and removed from outside.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import docker
+import docker.errors
+import filelock
+import tenacity
+
+from lab.errors import NoSwarmError, SwarmTakenError
+from lab.naming import COURSE
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from docker.models.swarm import Swarm
+
+    from lab.naming import Naming
+
+__all__ = [
+    "BRIDGE",
+    "foreign_services",
+    "give_back",
+    "labels_of_swarm",
+    "leave",
+    "open_swarm",
+    "remove_bridge",
+    "why_not",
+]
+
+LOOPBACK = "127.0.0.1"
+BRIDGE = "docker_gwbridge"
+# Of each replica, the last few tasks that ended stay to be looked at.
+HISTORY = 5
+# Within the first seconds nobody is told: most labs have the swarm for a moment only.
+PATIENCE_SECONDS = 10
+# Eight learners may stand in line.
+WAIT_SECONDS = 900
+# Who has the turn and finds a swarm that was left takes about a second to remove it.
+LEAVING_SECONDS = 5
+WITHOUT = "the cells that use no swarm work all the same, and the others have stored outputs"
+
+
+@dataclass
+class _Turn:
+    """The turn that this process has on one engine."""
+
+    lock: filelock.FileLock
+    naming: Naming
+    owner: object
+
+
+_turns: dict[Path, _Turn] = {}
+
+
+def why_not(info: Mapping[str, Any]) -> str:
+    """Say why the course can have no swarm on an engine; nothing if it can.
+
+    Args:
+        info: The answer of ``docker_client.info()``.
+
+    Example:
+        >>> why_not({"Swarm": {"LocalNodeState": "inactive"}})
+        ''
+        >>> why_not({"Swarm": {"LocalNodeState": "active"}})
+        'This engine is part of a swarm that the course did not make, and never touches.'
+    """
+    if "BuildahVersion" in info:
+        return "This engine is Podman, which has no Swarm."
+    if "Swarm" not in info:
+        return "This engine has no Swarm."
+    if info["Swarm"].get("LocalNodeState", "inactive") in ("", "inactive"):
+        return ""
+    if labels_of_swarm(info).get("course") != COURSE:
+        return "This engine is part of a swarm that the course did not make, and never touches."
+    return ""
+
+
+def labels_of_swarm(info: Mapping[str, Any]) -> dict[str, str]:
+    """Read the labels of the swarm that an engine manages; none if it manages none.
+
+    Args:
+        info: The answer of ``docker_client.info()``.
+
+    Example:
+        >>> labels_of_swarm({"Swarm": {"Cluster": {"Spec": {"Labels": {"learner": "ada"}}}}})
+        {'learner': 'ada'}
+    """
+    cluster = (info.get("Swarm") or {}).get("Cluster") or {}
+    return (cluster.get("Spec") or {}).get("Labels") or {}
+
+
+def foreign_services(client: docker.DockerClient) -> list[str]:
+    """List the services of the engine's swarm that no lab has made, by name."""
+    return sorted(
+        str(service.name)
+        for service in client.services.list()
+        if not _is_of_a_lab(service.attrs["Spec"].get("Labels") or {})
+    )
+
+
+def open_swarm(client: docker.DockerClient, naming: Naming, owner: object) -> Swarm:
+    """Wait for the turn, and make a swarm of this one engine, unless the lab has it already.
+
+    Args:
+        client: The lab's engine.
+        naming: Whose labels the swarm gets.
+        owner: The lab, which gives the turn back.
+
+    Returns:
+        docker-py's own swarm.
+
+    Raises:
+        NoSwarmError: The engine can have no swarm.
+        SwarmTakenError: It is part of a swarm that the course did not make, or another lab has
+            the turn, and did not give it back in time.
+    """
+    _refuse(client)
+    info = client.info()
+    path = _path_of(info)
+    _take_turn(path, naming, owner)
+    try:
+        _refuse(client)
+        _make(client, naming)
+    except BaseException:
+        _release(path)
+        raise
+    return client.swarm
+
+
+def give_back(*, naming: Naming | None = None, owner: object = None) -> None:
+    """Let the next one have the turn, if this process has it for a lab.
+
+    Args:
+        naming: Whose turn it has to be.
+        owner: Which lab must have taken it.
+    """
+    for path, turn in list(_turns.items()):
+        if turn.naming == naming or turn.owner is owner:
+            _release(path)
+
+
+def leave(client: docker.DockerClient, labels: Mapping[str, str]) -> bool:
+    """End the swarm of these labels, unless somebody's service runs in it that no lab has made.
+
+    Args:
+        client: The engine.
+        labels: The labels that the swarm had when it was found.
+
+    Returns:
+        Whether there is no such swarm any more.
+    """
+    lock = None
+    path = _path_of(client.info())
+    if path not in _turns:
+        lock = _lock_of(path, naming=None)
+        try:
+            lock.acquire(timeout=LEAVING_SECONDS)
+        except filelock.Timeout:
+            # Either who has the turn ends that swarm, or it is a live notebook's, as it says.
+            lock = None
+    try:
+        if labels_of_swarm(client.info()) != labels:
+            return True
+        if foreign_services(client):
+            return False
+        docker.APIClient.leave_swarm(client.api, force=True)
+        remove_bridge(client.api, labels)
+    finally:
+        if lock is not None:
+            lock.release()
+    return True
+
+
+def remove_bridge(api: docker.APIClient, labels: Mapping[str, str]) -> None:
+    """Remove the network that came with a swarm and stays when it has ended.
+
+    Args:
+        api: The engine.
+        labels: The labels of the swarm, which say whether that network was there before.
+    """
+    if labels.get(BRIDGE) != "made":
+        return
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception_message(match=".*has active endpoints.*"),
+        wait=tenacity.wait_fixed(0.1),
+        stop=tenacity.stop_after_delay(LEAVING_SECONDS),
+        reraise=True,
+    ):
+        with attempt:
+            try:
+                api.remove_network(BRIDGE)
+            except docker.errors.NotFound:
+                return
+
+
+def _refuse(client: docker.DockerClient) -> None:
+    info = client.info()
+    if not (reason := why_not(info)):
+        return
+    if info.get("Swarm", {}).get("LocalNodeState") and "BuildahVersion" not in info:
+        raise SwarmTakenError(
+            reason,
+            next_step=f"go on without it: {WITHOUT}. If that swarm is yours and you do not need "
+            "it, `docker swarm leave --force` ends it.",
+        )
+    raise NoSwarmError(reason, next_step=f"go on without it: {WITHOUT}.")
+
+
+def _make(client: docker.DockerClient, naming: Naming) -> None:
+    info = client.info()
+    found = labels_of_swarm(info)
+    if found:
+        if found.items() >= naming.labels.items():
+            return
+        whose = f"chapter {found.get('chapter')} of the learner {found.get('learner')}"
+        if found.get("machine") != platform.node():
+            raise SwarmTakenError(
+                f"The swarm of this engine belongs to {whose}, on the machine "
+                f"{found.get('machine')}.",
+                next_step="run this cell again when it is free: lab.close() in that notebook "
+                "gives it back.",
+            )
+        # Who had it has lost the turn, so nobody uses it any more.
+        if not leave(client, found):
+            raise SwarmTakenError(
+                f"The swarm of this engine was left by {whose}, and services run in it that the "
+                f"course did not make: {', '.join(foreign_services(client))}.",
+                next_step="remove those services, if they are yours, then run this cell again.",
+            )
+    before = client.networks.list(names=[BRIDGE])
+    labels = {
+        **naming.labels,
+        "machine": platform.node(),
+        BRIDGE: "found" if any(network.name == BRIDGE for network in before) else "made",
+    }
+    try:
+        client.swarm.init(
+            advertise_addr=LOOPBACK,
+            listen_addr=LOOPBACK,
+            labels=labels,
+            task_history_retention_limit=HISTORY,
+        )
+    except docker.errors.APIError as refusal:
+        raise NoSwarmError(
+            f"This engine makes no swarm: {refusal.explanation}",
+            next_step=f"go on without it: {WITHOUT}.",
+        ) from None
+
+
+def _take_turn(path: Path, naming: Naming, owner: object) -> None:
+    if path in _turns:
+        turn = _turns[path]
+        if turn.naming != naming:
+            raise SwarmTakenError(
+                f"This notebook has the swarm already, for chapter {turn.naming.chapter_label}.",
+                next_step="close that lab first, with lab.close().",
+            )
+        turn.owner = owner
+        return
+    lock = _lock_of(path, naming)
+    try:
+        lock.acquire(timeout=PATIENCE_SECONDS)
+    except filelock.Timeout:
+        learner, chapter = _holder(path)
+        if learner == naming.learner:
+            raise SwarmTakenError(
+                f"Another notebook of yours has the swarm: that of chapter {chapter}.",
+                next_step="run lab.close() there, or shut its kernel down in JupyterLab's "
+                "'Running' panel; then run this cell again.",
+            ) from None
+        print(  # noqa: T201
+            f"Chapter {chapter} of the learner {learner} has the swarm: waiting for it.",
+            file=sys.stderr,
+        )
+        try:
+            lock.acquire(timeout=WAIT_SECONDS)
+        except filelock.Timeout:
+            learner, chapter = _holder(path)
+            raise SwarmTakenError(
+                f"Chapter {chapter} of the learner {learner} has the swarm, and did not give it "
+                f"back within {WAIT_SECONDS // 60} minutes.",
+                next_step="run this cell again later; lab.close() in that notebook gives it back.",
+            ) from None
+    _turns[path] = _Turn(lock, naming, owner)
+
+
+def _release(path: Path) -> None:
+    _turns.pop(path).lock.release()
+
+
+def _path_of(info: Mapping[str, Any]) -> Path:
+    # The same for all learners of this machine, whatever folder each has for its own state.
+    digest = hashlib.sha256(str(info["ID"]).encode()).hexdigest()[:12]
+    return Path(tempfile.gettempdir(), f"containers-on-aws-swarm-{digest}.lock")
+
+
+def _lock_of(path: Path, naming: Naming | None) -> filelock.FileLock:
+    said = f"{naming.learner}\n{naming.chapter_label}" if naming else "\n"
+
+    def tell(descriptor: int) -> None:
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, said.encode(), 0)
+
+    # Everybody on this machine may take it, from whichever thread.
+    return filelock.FileLock(path, mode=0o666, thread_local=False, on_acquired=tell)
+
+
+def _holder(path: Path) -> tuple[str, str]:
+    learner, _, chapter = path.read_text(encoding="utf-8").partition("\n")
+    return learner or "(unknown)", chapter or "(unknown)"
+
+
+def _is_of_a_lab(labels: Mapping[str, str]) -> bool:
+    return labels.get("course") == COURSE and "learner" in labels
