@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     import docker
     from docker.models.containers import Container
+    from docker.models.services import Service
     from docker.models.swarm import Swarm
 
     from lab.engine import Engine
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Lab", "open_lab"]
 
 POLL_SECONDS = 0.1
+UPDATE_ENDS = ("completed", "paused", "rollback_completed", "rollback_paused")
 
 
 def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) -> Lab:
@@ -348,6 +350,40 @@ class Lab:
                 raise self._not_ready(container, f"has not logged {words!r}")
             time.sleep(POLL_SECONDS)
 
+    def wait_update(self, service: Service, *, timeout: float = 120) -> str:
+        """Wait until Swarm's update of a service has come to an end, whichever that is.
+
+        Args:
+            service: The service, after ``service.update``.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The state that its ``UpdateStatus`` tells: ``completed``, ``paused`` or, once the
+            version before it is back, ``rollback_completed``.
+
+        Raises:
+            NotReadyError: It was never updated, or Swarm is still at it.
+
+        Example:
+            >>> lab.wait_update(web)  # doctest: +SKIP
+            'completed'
+        """
+        self.docker.ping()
+        deadline = time.monotonic() + timeout
+        while True:
+            service.reload()
+            status = service.attrs.get("UpdateStatus") or {}
+            if status.get("State") in UPDATE_ENDS:
+                return str(status["State"])
+            if time.monotonic() > deadline:
+                said = f"{status['State']}: {status['Message']}" if status else "never updated"
+                raise NotReadyError(
+                    f"The service {look_up(service, 'name')} is, after {timeout:g} s, {said}.",
+                    next_step="Look at its tasks: lab.show(service.tasks(), 'Slot', "
+                    "'DesiredState', 'Status.State').",
+                )
+            time.sleep(POLL_SECONDS)
+
     def load(self, url: str, *, per_second: int = 20, seconds: int = 60) -> Load:
         """Begin a steady stream of requests to one of your containers, and count the lost ones.
 
@@ -390,6 +426,16 @@ class Lab:
             >>> lab.docker.services.create("course/app:1", name=lab.name("web"))  # doctest: +SKIP
         """
         return swarm.open_swarm(self.docker, self.naming, owner=self)
+
+    @property
+    def loads(self) -> tuple[Load, ...]:
+        """The streams of requests that were begun in this lab, ended ones too, in their order.
+
+        Example:
+            >>> lab.loads[-1].lost  # doctest: +SKIP
+            0
+        """
+        return tuple(self._loads)
 
     def prepare(self, exercise: str) -> None:
         """Set the scene of an exercise; run it again to start that exercise afresh.

@@ -1,3 +1,4 @@
+#!/usr/bin/env python3
 """Starts HAProxy with the rules in the variable RULES, and lets it read new ones.
 
 ``proxy`` starts it, as the container's process 1. ``proxy reload`` gives a running one the rules

@@ -12,9 +12,10 @@ FROM course/base:1
 COPY --from=made /libraries/ /usr/lib/
 COPY --from=made /usr/local/sbin/haproxy /usr/local/sbin/haproxy
 COPY common.cfg /etc/proxy.cfg
-COPY proxy.py /usr/local/bin/proxy.py
+COPY proxy.py /usr/local/bin/proxy
+RUN chmod 755 /usr/local/bin/proxy
 USER 1000:1000
 EXPOSE 8080
 # SIGUSR1 is HAProxy's polite end: it takes no more requests and answers those that it has.
 STOPSIGNAL SIGUSR1
-CMD ["python3", "/usr/local/bin/proxy.py"]
+CMD ["proxy"]

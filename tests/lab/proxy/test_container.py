@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.engine
 
 COURSE_IMAGE = next(image for image in images.IMAGES if image.folder == "proxy")
-RELOAD = ["python3", "/usr/local/bin/proxy.py", "reload"]
+RELOAD = "proxy reload"
 RULES = """
 frontend door
     bind :8080
