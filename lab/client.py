@@ -14,7 +14,7 @@ import docker.errors
 
 from lab.dockerfile import LabelledDockerfile
 from lab.errors import NameTakenError, PortTakenError, SwarmTakenError
-from lab.naming import Naming, short_name
+from lab.naming import COURSE, Naming, short_name
 from lab.swarm import labels_of_swarm, remove_bridge
 
 if TYPE_CHECKING:
@@ -328,11 +328,24 @@ class LabelledAPIClient(docker.APIClient):
 
     def _label_tasks(self, task_template: dict[str, Any]) -> None:
         container = task_template.setdefault("ContainerSpec", {})
+        container["Image"] = self._own_image(container.get("Image"))
         container["Labels"] = self._labelled(container.get("Labels"))
         for mount in container.get("Mounts") or ():
             if mount.get("Type") == "volume":
                 told = mount.setdefault("VolumeOptions", {})
                 told["Labels"] = self._labelled(told.get("Labels"))
+
+    def _own_image(self, name: str | None) -> str | None:
+        """Name an image of the course by its ID.
+
+        By a name, Swarm would look for a newer one in a registry, where somebody else's might be.
+        """
+        try:
+            found = self.inspect_image(name)  # type: ignore[no-untyped-call]
+        except (docker.errors.ImageNotFound, docker.errors.NullResource):
+            return name
+        labels = found["Config"].get("Labels") or {}
+        return str(found["Id"]) if labels.get("course") == COURSE else name
 
     def _named(self, name: str | None, list_all: Callable[..., Any]) -> list[dict[str, Any]]:
         # The engine's filter also finds names that only begin with this one.

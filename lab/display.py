@@ -85,7 +85,7 @@ def table_of(things: object, columns: Sequence[str]) -> Table:
             its tags.
 
     Returns:
-        One row a thing, sorted by the first column. What the engine no longer knows has
+        One row a thing, sorted by the columns from the left. What the engine no longer knows has
         ``(gone)`` in the columns that it can't tell.
 
     Raises:
@@ -99,7 +99,7 @@ def table_of(things: object, columns: Sequence[str]) -> Table:
     if isinstance(things, Mapping) or not isinstance(things, Iterable):
         things = [things]
     many = list(things)
-    rows = sorted((_row(thing, columns) for thing in many), key=lambda row: str(row[0]))
+    rows = sorted((_row(thing, columns) for thing in many), key=lambda row: [*map(str, row)])
     return Table(tuple(_heading(column, columns) for column in columns), tuple(rows))
 
 

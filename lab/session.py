@@ -16,10 +16,12 @@ from lab.errors import EngineNotRunningError, LabClosedError, NoEngineError, Not
 from lab.folders import folder_of, remove_folders
 from lab.load import Load
 from lab.lock import KernelLock
+from lab.loop import Loop
 from lab.naming import Naming, current_learner
 from lab.panel import Panel
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import docker
@@ -115,6 +117,7 @@ class Lab:
         self._closed = False
         self._panels: list[Panel] = []
         self._loads: list[Load] = []
+        self._loops: dict[str, Loop] = {}
         if engine is not None:
             self._client = connect_labelled(engine, naming)
 
@@ -407,6 +410,72 @@ class Lab:
         self._loads.append(load)
         return load
 
+    def loop(self, function: Callable[..., Any], *args: Any, every: float = 0.5) -> Loop:  # noqa: ANN401
+        """Call a function of yours again and again, beside your next cells.
+
+        It goes on until ``stop`` or ``lab.close()``. A function of the same name that was given
+        before is stopped first, so that the cell can run again.
+
+        Args:
+            function: What to call.
+            args: With what.
+            every: Seconds between the end of one call and the next, 0.1 to 60.
+
+        Raises:
+            LabError: It is no function, or the pause is out of its bounds.
+
+        Example:
+            >>> controller = lab.loop(reconcile, desired)  # doctest: +SKIP
+            >>> controller.stop()  # doctest: +SKIP
+            reconcile: stopped after 12 (varies) passes
+        """
+        self._refuse_if_not_mine()
+        name = getattr(function, "__name__", "")
+        if name in self._loops:
+            self._loops[name].stop()
+        loop = self._loops[name] = Loop(function, args, every=every)
+        return loop
+
+    def wait_tasks(self, service: Service, running: int, *, timeout: float = 60) -> int:
+        """Wait until so many tasks of a Swarm service run, no more and no fewer.
+
+        A task runs when its container does and, where its image has a health check, is healthy.
+
+        Args:
+            service: The service.
+            running: How many.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            How many run.
+
+        Raises:
+            NotReadyError: It was another number all the time; the message says why, where a
+                task does.
+
+        Example:
+            >>> lab.wait_tasks(web, 3)  # doctest: +SKIP
+            3
+        """
+        deadline = time.monotonic() + timeout
+        while True:
+            self.docker.ping()
+            tasks: list[dict[str, Any]] = service.tasks()
+            states = [task["Status"]["State"] for task in tasks]
+            if states.count("running") == running:
+                return running
+            if time.monotonic() > deadline:
+                short = look_up(service, "name")
+                why = sorted({task["Status"]["Err"] for task in tasks if task["Status"].get("Err")})
+                said = f" Its tasks say: {'; '.join(why)}." if why else ""
+                raise NotReadyError(
+                    f"Of the service {short}, {states.count('running')} tasks run, not {running}, "
+                    f"after {timeout:g} s.{said}",
+                    next_step="look at its tasks with lab.show(service.tasks(), 'Slot', "
+                    "'DesiredState', 'Status.State').",
+                )
+            time.sleep(POLL_SECONDS)
+
     def swarm(self) -> Swarm:
         """Make a swarm of this one engine, on loopback only, or find the one that you have made.
 
@@ -511,6 +580,9 @@ class Lab:
         for load in self._loads:
             load.stop()
         self._loads.clear()
+        for loop in self._loops.values():
+            loop.stop()
+        self._loops.clear()
         already, self._closed = self._closed, True
         removed = cleaning.Removed()
         if already:
