@@ -247,6 +247,8 @@ def sweep(
             _unless_gone(config.remove)
         _remove_containers(found.containers)
         ended = bool(found.swarm) and swarm.leave(client, found.swarm)
+        # A swarm that ends leaves the containers behind that it had not come to yet.
+        _remove_containers(_containers_of(client, found.services))
         networks = [network for network in networks if _remove_unless_used(network.remove)]
         volumes = [volume for volume in volumes if _remove_unless_used(volume.remove, force=True)]
         _remove_images(client, found.images)
@@ -266,6 +268,16 @@ def sweep(
             *(f"volume {v.name}" for v in found.volumes if v not in volumes),
         ),
     )
+
+
+def _containers_of(
+    client: docker.DockerClient, services: Iterable[Service]
+) -> tuple[Container, ...]:
+    found: list[Container] = []
+    for service in services:
+        filters: dict[str, Any] = {"label": f"{SERVICE}={service.id}"}
+        found += client.containers.list(all=True, filters=filters, ignore_removed=True)
+    return tuple(found)
 
 
 @tenacity.retry(

@@ -11,7 +11,7 @@ import datetime as dt
 import os
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 import yaml
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = ["PER_SECOND", "WAYS", "Deployment"]
 
+Order = Literal["start-first", "stop-first"]
+
 PER_SECOND = 10
 BEFORE_SECONDS, AFTER_SECONDS = 0.5, 0.7
 LONGEST_SECONDS = 100
@@ -41,7 +43,8 @@ START_SECONDS = 2
 SLOW = {"VERSION": "2", "START_SECONDS": str(START_SECONDS)}
 TARGET = ROOT / "facts" / "deployments.yaml"
 HEADER = "# Written by `tools/deployments.py` from real runs. Do not edit.\n"
-MONITOR = 1_000_000_000  # nanoseconds
+# Nanoseconds.
+MONITOR, START_PERIOD = 1_000_000_000, 30_000_000_000
 
 console = Console(soft_wrap=True, highlight=False)
 
@@ -191,7 +194,7 @@ def _proxy(lab: Lab, network: str, rules: str = RULES) -> str:
 def _reload(proxy: Container, rules: str) -> None:
     done = proxy.exec_run("proxy reload", environment={"RULES": rules})
     if done.exit_code:
-        raise LabError(f"The proxy refuses: {done.output}", next_step="mend its rules.")
+        raise LabError(f"The proxy refuses: {done.output!r}", next_step="mend its rules.")
 
 
 def _two_copies(lab: Lab) -> tuple[list[Container], str]:
@@ -202,34 +205,34 @@ def _two_copies(lab: Lab) -> tuple[list[Container], str]:
     return copies, _proxy(lab, lab.name("front"))
 
 
-def _service(lab: Lab, order: str) -> tuple[Service, str]:
+def _service(lab: Lab, order: Order) -> tuple[Service, str]:
     lab.swarm()
     mesh = lab.docker.networks.create(lab.name("mesh"), driver="overlay", attachable=True)
-    web = lab.docker.services.create(
+    # docker-py has no types for services.
+    web: Service = lab.docker.services.create(  # type: ignore[no-untyped-call]
         APP,
         name=lab.name("web"),
         env=["VERSION=1"],
         mode=ServiceMode("replicated", replicas=2),
         networks=[NetworkAttachmentConfig(str(mesh.name), aliases=["web"])],
         endpoint_spec=EndpointSpec(mode="dnsrr"),
+        # A slow start is no failed check.
+        healthcheck={"start_period": START_PERIOD},
         update_config=UpdateConfig(
             parallelism=1, order=order, failure_action="rollback", monitor=MONITOR
         ),
     )
     url = _proxy(lab, str(mesh.name))
-    deadline = time.monotonic() + LONGEST_SECONDS
-    while sum(task["Status"]["State"] == "running" for task in web.tasks()) < 2:  # noqa: PLR2004
-        if time.monotonic() > deadline:
-            raise LabError("The two tasks did not run.", next_step="look at `docker service ps`.")
-        time.sleep(0.1)
+    lab.wait_tasks(web, 2)
     return web, url
 
 
-def _by_swarm(lab: Lab, order: str, environment: dict[str, str], end: str) -> Load:
+def _by_swarm(lab: Lab, order: Order, environment: dict[str, str], end: str) -> Load:
     web, url = _service(lab, order)
     load = _begin(lab, url)
     web.reload()
-    web.update(env=[f"{name}={value}" for name, value in environment.items()])
+    changed = [f"{name}={value}" for name, value in environment.items()]
+    web.update(env=changed)  # type: ignore[no-untyped-call]
     ended = lab.wait_update(web)
     load = _end(load)
     if ended != end:
@@ -258,9 +261,7 @@ def record(way: Deployment, runs: int) -> Way:
         console.print(f"{way.name}, run {number}: {run}", markup=False)
         seen.append((run, sent))
     drawn = sorted(seen, key=lambda pair: (pair[0].lost, pair[0].sent))[len(seen) // 2][1]
-    return Way(
-        name=way.name, does=way.does, runs=tuple(run for run, _ in seen), drawn=tuple(drawn)
-    )
+    return Way(name=way.name, does=way.does, runs=tuple(run for run, _ in seen), drawn=tuple(drawn))
 
 
 def main(
@@ -280,7 +281,9 @@ def main(
         ways={short: record(way, runs) for short, way in WAYS.items()},
     )
     write_atomically(TARGET, (HEADER + _as_yaml(table)).encode())
-    console.print(f"{TARGET.relative_to(ROOT)} is written: draw the charts, tools/notebooks.py draw")
+    console.print(
+        f"{TARGET.relative_to(ROOT)} is written: draw the charts, tools/notebooks.py draw"
+    )
 
 
 class _Flow(dict[str, Any]):

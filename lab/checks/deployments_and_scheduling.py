@@ -142,7 +142,7 @@ def inject(lab: Lab, fault: str) -> Container:
     if fault == "memory":
         for copy in copies:
             _put_load_on(copy)
-    _shows(lab, copies)
+    _shows(copies)
     return door
 
 
@@ -162,7 +162,7 @@ def _has_been_started_again(copy: Container) -> bool:
 
 
 @evidence.within(SETTLE_SECONDS)
-def _shows(lab: Lab, copies: Iterable[Container]) -> bool:
+def _shows(copies: Iterable[Container]) -> bool:
     """Wait until each health check has spoken, or a start that takes too long has been seen."""
     return all(
         evidence.is_settled(copy) or evidence.variable(copy, "START_SECONDS") for copy in copies
@@ -285,7 +285,8 @@ def _check_placement(lab: Lab) -> None:
 
 def _service(lab: Lab, short: str) -> Service:
     try:
-        return lab.docker.services.get(lab.name(short))
+        # docker-py has no types for services.
+        found: Service = lab.docker.services.get(lab.name(short))  # type: ignore[no-untyped-call]
     except docker.errors.NotFound:
         raise NotYet(
             f"No service has the name {lab.name(short)}, which is lab.name({short!r})."
@@ -294,6 +295,7 @@ def _service(lab: Lab, short: str) -> Service:
         if "not a swarm manager" not in str(refusal.explanation):
             raise
         raise NotYet("You have no swarm here yet, so there can be no service.") from None
+    return found
 
 
 def _check_rollback(lab: Lab) -> None:
@@ -322,7 +324,7 @@ def _check_rollback(lab: Lab) -> None:
 def _serves_version_1(service: Service) -> bool:
     tasks = [
         task
-        for task in service.tasks(filters={"desired-state": "running"})
+        for task in service.tasks(filters={"desired-state": "running"})  # type: ignore[no-untyped-call]
         if task["Status"]["State"] == "running"
     ]
     env = [task["Spec"]["ContainerSpec"].get("Env") or [] for task in tasks]
@@ -337,7 +339,7 @@ def _check_shop(lab: Lab) -> None:
     door = evidence.running(lab, "door")
     url = evidence.published_url(door)
     copies = [evidence.running(lab, f"shop-{number}") for number in (1, 2)]
-    _shows(lab, copies)
+    _shows(copies)
     for copy in copies:
         _look_at_copy(lab, copy)
     _came_in(url)
@@ -415,7 +417,7 @@ EXERCISES = {
         title="The door is open, and nobody gets in",
         minutes=12,
         nudge="Go from the inside to the outside: does each copy run, is it healthy, has it the "
-        "memory that it needs, where does it listen, which name has it, and what does the door ask?",
+        "memory that it needs, where does it listen, which name has it, what does the door ask?",
         check=_check_shop,
         prepare=_prepare_shop,
     ),
