@@ -128,17 +128,17 @@ WAYS = {
         "by hand", "One copy: stop version 1, then start version 2 at its port.", by_hand
     ),
     "no-gate": Deployment(
-        "rolling, no health gate",
+        "rolling without a gate",
         "Two copies behind a proxy, one after the other; each new one is taken for ready at once.",
         without_a_gate,
     ),
     "stop-first": Deployment(
-        "rolling, stop first",
+        "rolling (stop first)",
         "Swarm, one task after the other: stop an old one, then wait for the new one's health.",
         stop_first,
     ),
     "start-first": Deployment(
-        "rolling, start first",
+        "rolling (start first)",
         "Swarm, one task after the other: wait for a new one's health, then stop an old one.",
         start_first,
     ),

@@ -3,7 +3,7 @@
 The runs were made by `tools/deployments.py`; the numbers stand in `facts/deployments.yaml`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import ClassVar
 
 import plotly.graph_objects as go
@@ -29,6 +29,8 @@ SAID = {
     "late": "late",
     "lost": "lost",
 }
+# After the last change, the picture shows so many seconds more.
+TAIL_SECONDS = 1.0
 HOVER = "%{customdata}<extra></extra>"
 
 
@@ -65,7 +67,8 @@ class LostRequests(Chart):
 
 def _figure(ways: list[Way]) -> go.Figure:
     height = KEYS + ROW * len(ways) + FOOT
-    longest = max(way.drawn[-1].at for way in ways)
+    shown = [_shown(way.drawn) for way in ways]
+    longest = max(sent[-1].at for sent in shown)
     figure = begin(width=WIDTH, height=height)
     figure.update_layout(
         margin={"l": LEFT, "r": RIGHT, "t": 0, "b": FOOT},
@@ -96,10 +99,12 @@ def _figure(ways: list[Way]) -> go.Figure:
     for outcome, mark in MARKS.items():
         points = [
             (sent.at, top + LANES[outcome])
-            for way, top in zip(ways, tops, strict=True)
-            for sent in way.drawn
+            for row, top in zip(shown, tops, strict=True)
+            for sent in row
             if sent.outcome == outcome
         ]
+        if not points:
+            continue
         figure.add_scatter(
             x=[round(at, 2) for at, _ in points],
             y=[y for _, y in points],
@@ -119,14 +124,23 @@ def _figure(ways: list[Way]) -> go.Figure:
         hovertemplate=HOVER,
         cliponaxis=False,
     )
-    _add_keys(figure, longest)
+    _add_keys(figure, longest, {sent.outcome for row in shown for sent in row})
     return figure
 
 
-def _add_keys(figure: go.Figure, longest: float) -> None:
+def _shown(drawn: Sequence[Sent]) -> Sequence[Sent]:
+    """Cut the end of a run where nothing changes any more."""
+    last = drawn[-1].outcome
+    changed = [sent.at for sent in drawn if sent.outcome != last]
+    until = changed[-1] + TAIL_SECONDS if changed else drawn[-1].at
+    return [sent for sent in drawn if sent.at <= until]
+
+
+def _add_keys(figure: go.Figure, longest: float, seen: set[str]) -> None:
     """Say above the rows what each mark means."""
-    places = [longest * share for share in (0.0, 0.3, 0.6, 0.78)]
-    for place, (outcome, mark) in zip(places, MARKS.items(), strict=True):
+    keys = {outcome: mark for outcome, mark in MARKS.items() if outcome in seen}
+    for number, (outcome, mark) in enumerate(keys.items()):
+        place = longest * number / len(keys)
         figure.add_scatter(
             x=[place],
             y=[KEYS / 2],
@@ -209,7 +223,7 @@ def _notes(table: Deployments) -> tuple[str, ...]:
         (
             f"The picture shows one run of each way. Version 2 listens {table.start_seconds} s "
             f"after its start, as larger programs do. An answer after {LATE_MS / 1000:g} s or more "
-            "is called late."
+            "is called late. A row ends a second after its last change."
         ),
     )
 
