@@ -356,6 +356,8 @@ class Lab:
     def wait_update(self, service: Service, *, timeout: float = 120) -> str:
         """Wait until Swarm's update of a service has come to an end, whichever that is.
 
+        By then the tasks that were replaced have ended, too.
+
         Args:
             service: The service, after ``service.update``.
             timeout: Seconds to wait at most.
@@ -376,7 +378,7 @@ class Lab:
         while True:
             service.reload()
             status = service.attrs.get("UpdateStatus") or {}
-            if status.get("State") in UPDATE_ENDS:
+            if status.get("State") in UPDATE_ENDS and not _is_ending(service):
                 return str(status["State"])
             if time.monotonic() > deadline:
                 said = f"{status['State']}: {status['Message']}" if status else "never updated"
@@ -618,6 +620,15 @@ def _say_what_is_missing(client: docker.DockerClient, chapter: str) -> None:
     for ability in needed:
         if ability in missing:
             print(f"Some cells show other outputs on your engine. {ability.value}")  # noqa: T201
+
+
+def _is_ending(service: Service) -> bool:
+    """Tell whether a task of a service still runs that should not."""
+    tasks = service.tasks()  # type: ignore[no-untyped-call]
+    return any(
+        task["DesiredState"] == "shutdown" and task["Status"]["State"] == "running"
+        for task in tasks
+    )
 
 
 def _base_url(container: Container) -> str:

@@ -181,13 +181,14 @@ def _answers(url: str) -> list[dict[str, Any]]:
     return found
 
 
-def _last_load(lab: Lab) -> Load:
-    if not lab.loads:
+def _last_load(lab: Lab, url: str) -> Load:
+    mine = [load for load in lab.loads if load.url.rstrip("/") == url]
+    if not mine:
         raise NotYet(
-            "Nobody has sent requests meanwhile, so nothing says whether one was lost: "
-            "let a load run from before the deployment until after it."
+            "Nobody has sent requests to the proxy meanwhile, so nobody knows whether one "
+            "was lost: let a load run from before the deployment until after it."
         )
-    return lab.loads[-1]
+    return mine[-1]
 
 
 def _nothing_lost(load: Load) -> None:
@@ -229,7 +230,7 @@ def _check_rolling(lab: Lab) -> None:
                 f"{evidence.short(lab, found)} starts at once: this version 2 should need "
                 f"{SLOW_SECONDS} seconds, by the variable START_SECONDS."
             )
-    _nothing_lost(_last_load(lab))
+    _nothing_lost(_last_load(lab, url))
 
 
 def _check_switch(lab: Lab) -> None:
@@ -247,7 +248,7 @@ def _check_switch(lab: Lab) -> None:
                 f"{colour}-{number}",
                 then="Without it there is no way back." if colour == "blue" else "",
             )
-    load = _last_load(lab)
+    load = _last_load(lab, url)
     if load.lost:
         raise NotYet(
             f"{load.lost} of {load.sent} requests were lost: a proxy that is started anew, or "

@@ -87,4 +87,4 @@ def start() -> None:
 
 
 if __name__ == "__main__":
-    {("reload",): reload}.get(tuple(sys.argv[1:]), start)()
+    reload() if sys.argv[1:] == ["reload"] else start()

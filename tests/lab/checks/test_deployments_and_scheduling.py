@@ -244,7 +244,7 @@ class TestDeploymentsAndScheduling(CheckProof):
         Wrong("09.1", one_old_copy_is_left, "by version: 1: 6, 2: 6"),
         Wrong("09.1", one_new_copy_only, "Two copies should answer, and 1 did"),
         Wrong("09.1", version_2_starts_at_once, "this version 2 should need 2 seconds"),
-        Wrong("09.1", nobody_asked_meanwhile, "Nobody has sent requests meanwhile"),
+        Wrong("09.1", nobody_asked_meanwhile, "Nobody has sent requests to the proxy meanwhile"),
         Wrong("09.1", the_load_began_too_late, "the last load has seen 2 only"),
         Wrong("09.2", only_described, "which backend do the rules that are in force name"),
         Wrong("09.2", the_proxy_was_started_anew, "a proxy that is started anew"),
