@@ -33,7 +33,7 @@ from facts import NotebookRecord, load_records
 from lab import LabError, images
 from lab.cleaning import sweep
 from lab.engine import find_engine
-from lab.swarm import why_not
+from lab.swarm import why_not_now
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterable
@@ -330,7 +330,7 @@ class Notebooks:
         needing = [item for item in items if _needs_swarm(item)]
         if not needing or self._engine is None:
             return
-        self._no_swarm = why_not(self._engine.client.info())
+        self._no_swarm = why_not_now(self._engine.client)
         if self._no_swarm:
             items[:] = [item for item in items if not _needs_swarm(item)]
             cells = sum(isinstance(item, IPyNbCell) for item in needing)

@@ -28,6 +28,7 @@ from lab.engine import find_engine
 from lab.errors import LabError
 from lab.naming import Naming, current_learner
 from lab.notebook import next_step_for
+from lab.swarm import why_not_now
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Mapping
@@ -221,6 +222,7 @@ def _engine(engine: Engine, report: Report) -> Iterator[Finding]:
             "engine", State.WARNING, quirk, "There is nothing to do: a page that needs it says so."
         )
     yield from _abilities(info)
+    yield _swarm(engine)
     yield _platform(about)
     yield _memory(report)
 
@@ -241,6 +243,18 @@ def _abilities(info: Mapping[str, Any]) -> Iterator[Finding]:
             ability.value,
             f"There is nothing to do: {_in_words(needing)} will say so when opened.",
         )
+
+
+def _swarm(engine: Engine) -> Finding:
+    reason = why_not_now(engine.client)
+    if not reason:
+        return Finding("swarm", State.OK, "can be made, where a chapter needs one")
+    return Finding(
+        "swarm",
+        State.WARNING,
+        reason,
+        "There is nothing to do: cells that need a swarm say so, and their outputs are stored.",
+    )
 
 
 def _in_words(chapters: list[str]) -> str:

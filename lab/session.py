@@ -438,18 +438,21 @@ class Lab:
         loop = self._loops[name] = Loop(function, args, every=every)
         return loop
 
-    def wait_tasks(self, service: Service, running: int, *, timeout: float = 60) -> int:
-        """Wait until so many tasks of a Swarm service run, no more and no fewer.
+    def wait_tasks(
+        self, service: Service, number: int, *, state: str = "running", timeout: float = 60
+    ) -> int:
+        """Wait until so many of the tasks of a Swarm service that should run do, and no more.
 
         A task runs when its container does and, where its image has a health check, is healthy.
 
         Args:
             service: The service.
-            running: How many.
+            number: How many.
+            state: Another state to wait for, such as ``pending``.
             timeout: Seconds to wait at most.
 
         Returns:
-            How many run.
+            The number.
 
         Raises:
             NotReadyError: It was another number all the time; the message says why, where a
@@ -461,18 +464,21 @@ class Lab:
         """
         deadline = time.monotonic() + timeout
         while True:
-            self.docker.ping()
-            tasks: list[dict[str, Any]] = service.tasks()
-            states = [task["Status"]["State"] for task in tasks]
-            if states.count("running") == running:
-                return running
+            self._refuse_if_not_mine()
+            tasks = service.tasks()  # type: ignore[no-untyped-call]
+            found = sum(
+                (task["DesiredState"], task["Status"]["State"]) == ("running", state)
+                for task in tasks
+            )
+            if found == number:
+                return number
             if time.monotonic() > deadline:
                 short = look_up(service, "name")
                 why = sorted({task["Status"]["Err"] for task in tasks if task["Status"].get("Err")})
                 said = f" Its tasks say: {'; '.join(why)}." if why else ""
                 raise NotReadyError(
-                    f"Of the service {short}, {states.count('running')} tasks run, not {running}, "
-                    f"after {timeout:g} s.{said}",
+                    f"Of the service {short}, {found} tasks are {state}, "
+                    f"not {number}, after {timeout:g} s.{said}",
                     next_step="look at its tasks with lab.show(service.tasks(), 'Slot', "
                     "'DesiredState', 'Status.State').",
                 )

@@ -40,6 +40,7 @@ __all__ = [
     "open_swarm",
     "remove_bridge",
     "why_not",
+    "why_not_now",
 ]
 
 LOOPBACK = "127.0.0.1"
@@ -50,6 +51,7 @@ HISTORY = 5
 PATIENCE_SECONDS = 10
 # Eight learners may stand in line.
 WAIT_SECONDS = 900
+SETTLE_SECONDS = 3
 # Who has the turn and finds a swarm that was left takes about a second to remove it.
 LEAVING_SECONDS = 5
 WITHOUT = "the cells that use no swarm work all the same, and the others have stored outputs"
@@ -88,6 +90,23 @@ def why_not(info: Mapping[str, Any]) -> str:
     if labels_of_swarm(info).get("course") != COURSE:
         return "This engine is part of a swarm that the course did not make, and never touches."
     return ""
+
+
+def why_not_now(client: docker.DockerClient) -> str:
+    """Say why the course can have no swarm on an engine, once a swarm that begins has begun.
+
+    Until then, and while it ends, nobody can see whose it is.
+
+    Args:
+        client: The engine.
+    """
+    settled = tenacity.Retrying(
+        retry=tenacity.retry_if_result(bool),
+        wait=tenacity.wait_fixed(0.2),
+        stop=tenacity.stop_after_delay(SETTLE_SECONDS),
+        retry_error_callback=lambda _state: why_not(client.info()),
+    )
+    return settled(lambda: why_not(client.info()))
 
 
 def labels_of_swarm(info: Mapping[str, Any]) -> dict[str, str]:
@@ -129,12 +148,14 @@ def open_swarm(client: docker.DockerClient, naming: Naming, owner: object) -> Sw
         SwarmTakenError: It is part of a swarm that the course did not make, or another lab has
             the turn, and did not give it back in time.
     """
-    _refuse(client)
     info = client.info()
+    if "BuildahVersion" in info or "Swarm" not in info:
+        raise NoSwarmError(why_not(info), next_step=f"go on without it: {WITHOUT}.")
     path = _path_of(info)
     _take_turn(path, naming, owner)
     try:
-        _refuse(client)
+        # Only now: while another lab makes its swarm or ends it, it looks like a foreign one.
+        _refuse_foreign(client)
         _make(client, naming)
     except BaseException:
         _release(path)
@@ -208,17 +229,13 @@ def remove_bridge(api: docker.APIClient, labels: Mapping[str, str]) -> None:
                 return
 
 
-def _refuse(client: docker.DockerClient) -> None:
-    info = client.info()
-    if not (reason := why_not(info)):
-        return
-    if info.get("Swarm", {}).get("LocalNodeState") and "BuildahVersion" not in info:
+def _refuse_foreign(client: docker.DockerClient) -> None:
+    if reason := why_not_now(client):
         raise SwarmTakenError(
             reason,
             next_step=f"go on without it: {WITHOUT}. If that swarm is yours and you do not need "
             "it, `docker swarm leave --force` ends it.",
         )
-    raise NoSwarmError(reason, next_step=f"go on without it: {WITHOUT}.")
 
 
 def _make(client: docker.DockerClient, naming: Naming) -> None:

@@ -11,6 +11,7 @@ from functools import partial
 from widgets.comparison_chart import ComparisonChart
 from widgets.cost_crossover import CostCrossover
 from widgets.eks_calendar import EksCalendar
+from widgets.heal_times import HealTimes
 from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
 from widgets.lost_requests import LostRequests
@@ -26,6 +27,7 @@ __all__ = [
     "ComparisonChart",
     "CostCrossover",
     "EksCalendar",
+    "HealTimes",
     "Host",
     "ImageLayers",
     "LifeCycle",

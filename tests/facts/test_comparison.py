@@ -36,9 +36,9 @@ def test_a_chapter_that_exists_is_not_waited_for() -> None:
     ("old", "new", "said"),
     [
         (
-            "docker: 09-deployments-and-scheduling, ",
-            "",
-            "speed: give each of docker, eb, ecs, eks once",
+            "waits: {eb: 11-elastic-beanstalk, ecs: 12-ecs, eks: 15-eks}",
+            "waits: {eb: 11-elastic-beanstalk, ecs: 12-ecs}",
+            "crash: give each of docker, eb, ecs, eks once",
         ),
         ("chapter: 04-images", "chapter: 04-image", "image: unknown chapter '04-image'"),
         ("waits: {eb: 11", "waits: {ebb: 11", "crash: give each of"),

@@ -45,6 +45,7 @@ def test_a_healthy_machine_is_ok_and_nothing_is_left(
         "Python",
         "engine",
         "limits",
+        "swarm",
         "architecture",
         "memory",
         "images",

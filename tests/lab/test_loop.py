@@ -93,7 +93,7 @@ def test_waiting_for_tasks_tells_why_they_do_not_run(lab: Lab) -> None:
         mode=ServiceMode("replicated", 1),
         restart_policy=RestartPolicy(condition="none"),
     )
-    with pytest.raises(NotReadyError, match=r"Of the service web, 0 .* non-zero exit \(3\)"):
+    with pytest.raises(NotReadyError, match=r"0 tasks are running, not 2, .*exit \(3\)"):
         lab.wait_tasks(web, 2, timeout=10)
     assert lab.wait_tasks(web, 0) == 0
     assert lab.show(web.tasks(), "Slot", "Status.State").rows == ((1, "failed"),)
