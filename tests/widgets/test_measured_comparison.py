@@ -23,4 +23,4 @@ def test_what_waits_names_its_chapter() -> None:
 def test_the_text_fits_under_a_cell() -> None:
     lines = repr(MeasuredComparison()).splitlines()
     assert len(lines) == len(COMPARISON.rows) + 1
-    assert lines[-1].endswith("Docker on one host: waits for chapter 09")
+    assert lines[-1].endswith("Docker on one host: seconds, if the host has room")
