@@ -143,7 +143,19 @@ def inject(lab: Lab, fault: str) -> Container:
         for copy in copies:
             _put_load_on(copy)
     _shows(copies)
+    _says(door, 503 if fault in ("health", "port") else 200)
     return door
+
+
+@evidence.within(SETTLE_SECONDS)
+def _says(door: Container, status: int) -> bool:
+    """Wait until the door answers as it will: at first it takes each copy for well."""
+    door.reload()
+    try:
+        answer = requests.get(evidence.published_url(door), timeout=evidence.ANSWER_SECONDS)
+    except requests.RequestException:
+        return False
+    return answer.status_code == status
 
 
 def _put_load_on(copy: Container) -> None:
