@@ -15,7 +15,7 @@ import docker.errors
 from lab.dockerfile import LabelledDockerfile
 from lab.errors import NameTakenError, PortTakenError, SwarmTakenError
 from lab.naming import COURSE, Naming, short_name
-from lab.swarm import labels_of_swarm, remove_bridge
+from lab.swarm import give_back, labels_of_swarm, remove_bridge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -267,6 +267,7 @@ class LabelledAPIClient(docker.APIClient):
             )
         left = super().leave_swarm(force)
         remove_bridge(self, labels)
+        give_back(naming=self.naming)
         return left
 
     def start(self, container: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401

@@ -154,7 +154,8 @@ class DrawFactTables(SphinxPostTransform):
         book = Book(
             today=dt.date.fromisoformat(self.config.course_today),
             titles={stem: self.env.titles[name].astext() for stem, name in pages.items()},
-            addresses={stem: address(name) for stem, name in pages.items()},
+            # From a page to itself the address is empty, which would mean that there is none.
+            addresses={stem: address(name) or "#" for stem, name in pages.items()},
         )
         for place in places:
             markup = make_table(place["table"], place["rows"], book)
