@@ -40,13 +40,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BRIDGE",
+    "end",
     "end_if_free",
     "foreign_services",
     "give_back",
     "labels_of_swarm",
     "leave",
     "open_swarm",
-    "remove_bridge",
     "why_not",
     "why_not_now",
 ]
@@ -209,7 +209,7 @@ def leave(client: docker.DockerClient, labels: Mapping[str, str]) -> bool:
             return True
         if foreign_services(client):
             return False
-        _end(client, labels)
+        end(client.api, labels)
     finally:
         if lock is not None:
             lock.release()
@@ -229,46 +229,52 @@ def end_if_free(client: docker.DockerClient) -> None:
         return
     with contextlib.suppress(filelock.Timeout), _lock_of(path, naming=None).acquire(timeout=0):
         if labels_of_swarm(client.info()) == labels and not foreign_services(client):
-            _end(client, labels)
+            end(client.api, labels)
 
 
 def _is_free(labels: Mapping[str, str]) -> bool:
     return labels.get("course") == COURSE and "learner" not in labels
 
 
-def _end(client: docker.DockerClient, labels: Mapping[str, str]) -> None:
-    """End the swarm, or empty it and leave it to whoever is next."""
-    if not _names_are_in_use(client):
-        docker.APIClient.leave_swarm(client.api, force=True)
-        remove_bridge(client.api, labels)
+def end(api: docker.APIClient, labels: Mapping[str, str]) -> None:
+    """End a swarm, or empty it and leave it to whoever is next, where its end would do harm.
+
+    Args:
+        api: The engine.
+        labels: The labels of its swarm, which a lab has made.
+    """
+    if not _names_are_in_use(api):
+        docker.APIClient.leave_swarm(api, force=True)
+        _remove_bridge(api, labels)
     elif not _is_free(labels):
-        for service in client.services.list():  # all of labs: the others were looked for
-            with contextlib.suppress(docker.errors.NotFound):
-                service.remove()  # type: ignore[no-untyped-call]
-        _relabel(client, {name: labels[name] for name in labels if name not in _WHOSE})
+        for service in api.services():  # type: ignore[no-untyped-call]
+            if _is_of_a_lab(service["Spec"].get("Labels") or {}):
+                with contextlib.suppress(docker.errors.NotFound):
+                    api.remove_service(service["ID"])  # type: ignore[no-untyped-call]
+        _relabel(api, {name: labels[name] for name in labels if name not in _WHOSE})
 
 
-def _names_are_in_use(client: docker.DockerClient) -> bool:
+def _names_are_in_use(api: docker.APIClient) -> bool:
     """Tell whether a container runs on a network of which the end of a swarm takes the names."""
     named = {
-        str(network.name)
-        for network in client.networks.list()
-        if network.attrs["Scope"] == "local" and network.name not in _WITHOUT_NAMES
+        network["Name"]
+        for network in api.networks()
+        if network["Scope"] == "local" and network["Name"] not in _WITHOUT_NAMES
     }
     return any(
         named & set((found.get("NetworkSettings") or {}).get("Networks") or ())
-        for found in client.api.containers()
+        for found in api.containers()
     )
 
 
-def _relabel(client: docker.DockerClient, labels: Mapping[str, str]) -> None:
+def _relabel(api: docker.APIClient, labels: Mapping[str, str]) -> None:
     """Write other labels into the swarm, and nothing else."""
-    found = client.api.inspect_swarm()
+    found = api.inspect_swarm()
     spec = {**found["Spec"], "Labels": dict(labels)}
-    client.api.update_swarm(version=found["Version"]["Index"], swarm_spec=spec)
+    api.update_swarm(version=found["Version"]["Index"], swarm_spec=spec)
 
 
-def remove_bridge(api: docker.APIClient, labels: Mapping[str, str]) -> None:
+def _remove_bridge(api: docker.APIClient, labels: Mapping[str, str]) -> None:
     """Remove the network that came with a swarm and stays when it has ended.
 
     Args:
@@ -321,7 +327,7 @@ def _make(client: docker.DockerClient, naming: Naming) -> None:
                 next_step="remove those services, if they are yours, then run this cell again.",
             )
     if free := labels_of_swarm(client.info()):
-        _relabel(client, {**free, **naming.labels, "machine": platform.node()})
+        _relabel(client.api, {**free, **naming.labels, "machine": platform.node()})
         return
     before = client.networks.list(names=[BRIDGE])
     labels = {
