@@ -173,7 +173,7 @@ def find(
 
     # Only a manager of a swarm can be asked for the rest.
     swarm_labels = swarm.labels_of_swarm(client.info())
-    services = those(client.services.list(filters=filters)) if swarm_labels else ()
+    services = those(_listed(client.services.list, filters)) if swarm_labels else ()
     ids = {service.id for service in services}
     return Found(
         containers=those([one for one in containers if one.labels.get(SERVICE) not in ids]),
@@ -181,10 +181,21 @@ def find(
         networks=those(networks),
         volumes=those(volumes),
         images=tuple(sorted(images_of(client, filters), key=_by_name)),
-        secrets=those(client.secrets.list(filters=filters)) if swarm_labels else (),
-        configs=those(client.configs.list(filters=filters)) if swarm_labels else (),
+        secrets=those(_listed(client.secrets.list, filters)) if swarm_labels else (),
+        configs=those(_listed(client.configs.list, filters)) if swarm_labels else (),
         swarm=swarm_labels if _carries(swarm_labels, wanted) else {},
     )
+
+
+def _listed(list_all: Callable[..., Any], filters: dict[str, Any]) -> list[Any]:
+    """List what a swarm has; nothing if it has ended meanwhile, as another lab's may."""
+    try:
+        listed: list[Any] = list_all(filters=filters)
+    except docker.errors.APIError as refusal:
+        if "not a swarm manager" not in str(refusal.explanation):
+            raise
+        return []
+    return listed
 
 
 def images_of(client: docker.DockerClient, filters: dict[str, Any]) -> list[Image]:
@@ -247,9 +258,12 @@ def sweep(
             _unless_gone(config.remove)
         _remove_containers(found.containers)
         ended = bool(found.swarm) and swarm.leave(client, found.swarm)
+        # A swarm that ends leaves the containers behind that it had not come to yet.
+        _remove_containers(_containers_of(client, found.services))
         networks = [network for network in networks if _remove_unless_used(network.remove)]
         volumes = [volume for volume in volumes if _remove_unless_used(volume.remove, force=True)]
         _remove_images(client, found.images)
+        swarm.end_if_free(client)
     return Removed(
         containers=_short_names(found.containers),
         services=_short_names(found.services),
@@ -266,6 +280,16 @@ def sweep(
             *(f"volume {v.name}" for v in found.volumes if v not in volumes),
         ),
     )
+
+
+def _containers_of(
+    client: docker.DockerClient, services: Iterable[Service]
+) -> tuple[Container, ...]:
+    found: list[Container] = []
+    for service in services:
+        filters: dict[str, Any] = {"label": f"{SERVICE}={service.id}"}
+        found += client.containers.list(all=True, filters=filters, ignore_removed=True)
+    return tuple(found)
 
 
 @tenacity.retry(

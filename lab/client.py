@@ -15,7 +15,7 @@ import docker.errors
 from lab.dockerfile import LabelledDockerfile
 from lab.errors import NameTakenError, PortTakenError, SwarmTakenError
 from lab.naming import COURSE, Naming, short_name
-from lab.swarm import give_back, labels_of_swarm, remove_bridge
+from lab.swarm import end, give_back, labels_of_swarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -254,6 +254,9 @@ class LabelledAPIClient(docker.APIClient):
     def leave_swarm(self, force: bool = False) -> Literal[True]:  # noqa: FBT001, FBT002  # docker-py's
         """See ``docker.APIClient.leave_swarm``.
 
+        Where the end of the swarm would take the names of other containers away, it stays, empty
+        and nobody's.
+
         Raises:
             SwarmTakenError: The learner did not make the swarm here.
         """
@@ -265,10 +268,12 @@ class LabelledAPIClient(docker.APIClient):
                 next_step="the course never touches it: if it is yours, and you do not need it, "
                 "`docker swarm leave --force` in a terminal ends it.",
             )
-        left = super().leave_swarm(force)
-        remove_bridge(self, labels)
+        if force and self._is_own(labels):
+            end(self, labels)
+        else:
+            super().leave_swarm(force)
         give_back(naming=self.naming)
-        return left
+        return True
 
     def start(self, container: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
         """See ``docker.APIClient.start``.

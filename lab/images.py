@@ -29,6 +29,7 @@ import urllib3.exceptions
 from lab.base import packages as base_packages
 from lab.errors import DiskFullError, ImageMissingError, LabError, NameTakenError
 from lab.naming import COURSE
+from lab.proxy import packages as proxy_packages
 from lab.registry import packages as registry_packages
 
 if TYPE_CHECKING:
@@ -54,8 +55,12 @@ __all__ = [
 ]
 
 _PREPARE = "type `lab images prepare` in a terminal"
-# One program twice (a link): it reads the list of packages that lies beside it.
-_PACKAGES = {"base": base_packages, "registry": registry_packages}
+# One program three times (links): it reads the list of packages that lies beside it.
+_PACKAGES = {
+    "base": base_packages,
+    "proxy": proxy_packages,
+    "registry": registry_packages,
+}
 _NO_PACKAGES = tuple(packages.NoPackagesError for packages in _PACKAGES.values())
 _REGISTRY_SECONDS = 5  # that a registry may take to say whether it has an image
 SILENCE = 300  # seconds that an engine may be silent while it builds, saves or loads
@@ -112,7 +117,14 @@ _REGISTRY = CourseImage(
     "a registry of your own, for push and pull",
     {"REGISTRY": "registry:2.8.3"},
 )
-IMAGES = (_BASE, _APP, _REGISTRY)
+_PROXY = CourseImage(
+    "course/proxy:1",
+    "proxy",
+    _BASE,
+    "a load balancer, HAProxy, with the rules that you give it",
+    {"HAPROXY": "haproxy:2.6.16"},
+)
+IMAGES = (_BASE, _APP, _REGISTRY, _PROXY)
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,9 @@ class Load:
         per_second: Requests a second, at most 50.
         seconds: After how many seconds it ends by itself, at most 120.
 
+    Attributes:
+        url: What it asks.
+
     Raises:
         LoadError: The address is not on this machine, a figure is out of its bounds, or the
             first request was not sent within half a minute.
@@ -67,6 +70,7 @@ class Load:
 
     def __init__(self, url: str, *, per_second: int = 20, seconds: int = 60) -> None:
         _refuse_what_is_out_of_bounds(url, per_second, seconds)
+        self.url = url
         self._requests: list[Request] = []
         self._begun = threading.Event()
         self._complaint = ""

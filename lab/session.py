@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Lab", "open_lab"]
 
 POLL_SECONDS = 0.1
+UPDATE_ENDS = ("completed", "paused", "rollback_completed", "rollback_paused")
 
 
 def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) -> Lab:
@@ -352,6 +353,42 @@ class Lab:
                 raise self._not_ready(container, f"has not logged {words!r}")
             time.sleep(POLL_SECONDS)
 
+    def wait_update(self, service: Service, *, timeout: float = 120) -> str:
+        """Wait until Swarm's update of a service has come to an end, whichever that is.
+
+        By then the tasks that were replaced have ended, too.
+
+        Args:
+            service: The service, after ``service.update``.
+            timeout: Seconds to wait at most.
+
+        Returns:
+            The state that its ``UpdateStatus`` tells: ``completed``, ``paused`` or, once the
+            version before it is back, ``rollback_completed``.
+
+        Raises:
+            NotReadyError: It was never updated, or Swarm is still at it.
+
+        Example:
+            >>> lab.wait_update(web)  # doctest: +SKIP
+            'completed'
+        """
+        self.docker.ping()
+        deadline = time.monotonic() + timeout
+        while True:
+            service.reload()
+            status = service.attrs.get("UpdateStatus") or {}
+            if status.get("State") in UPDATE_ENDS and not _is_ending(service):
+                return str(status["State"])
+            if time.monotonic() > deadline:
+                said = f"{status['State']}: {status['Message']}" if status else "never updated"
+                raise NotReadyError(
+                    f"The service {look_up(service, 'name')} is, after {timeout:g} s, {said}.",
+                    next_step="Look at its tasks: lab.show(service.tasks(), 'Slot', "
+                    "'DesiredState', 'Status.State').",
+                )
+            time.sleep(POLL_SECONDS)
+
     def load(self, url: str, *, per_second: int = 20, seconds: int = 60) -> Load:
         """Begin a steady stream of requests to one of your containers, and count the lost ones.
 
@@ -467,6 +504,16 @@ class Lab:
         """
         return swarm.open_swarm(self.docker, self.naming, owner=self)
 
+    @property
+    def loads(self) -> tuple[Load, ...]:
+        """The streams of requests that were begun in this lab, ended ones too, in their order.
+
+        Example:
+            >>> lab.loads[-1].lost  # doctest: +SKIP
+            0
+        """
+        return tuple(self._loads)
+
     def prepare(self, exercise: str) -> None:
         """Set the scene of an exercise; run it again to start that exercise afresh.
 
@@ -579,6 +626,15 @@ def _say_what_is_missing(client: docker.DockerClient, chapter: str) -> None:
     for ability in needed:
         if ability in missing:
             print(f"Some cells show other outputs on your engine. {ability.value}")  # noqa: T201
+
+
+def _is_ending(service: Service) -> bool:
+    """Tell whether a task of a service still runs that should not."""
+    tasks = service.tasks()  # type: ignore[no-untyped-call]
+    return any(
+        task["DesiredState"] == "shutdown" and task["Status"]["State"] == "running"
+        for task in tasks
+    )
 
 
 def _base_url(container: Container) -> str:

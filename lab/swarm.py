@@ -3,10 +3,17 @@
 Whoever has the turn holds a lock on a file of this machine until its lab closes. A process that
 dies loses the lock with it, and the swarm that it leaves behind is removed by whoever is next.
 The swarm's own labels say whose it is, so that it can be found and removed from outside.
+
+When Docker ends a swarm, it forgets the names of all running containers on all networks of the
+engine, also of those that had nothing to do with it: they find each other no more until they are
+started anew. So a swarm is ended only when no such container is there. Else it stays, empty and
+nobody's, for the next lab that wants one, and is ended by the first lab that can.
+https://github.com/moby/moby/blob/v20.10.24/vendor/github.com/docker/libnetwork/controller.go
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import platform
@@ -34,18 +41,21 @@ if TYPE_CHECKING:
 __all__ = [
     "BRIDGE",
     "WAITING",
+    "end",
+    "end_if_free",
     "foreign_services",
     "give_back",
     "labels_of_swarm",
     "leave",
     "open_swarm",
-    "remove_bridge",
     "why_not",
     "why_not_now",
 ]
 
+_WHOSE = ("chapter", "learner")
 LOOPBACK = "127.0.0.1"
 BRIDGE = "docker_gwbridge"
+_WITHOUT_NAMES = ("bridge", "host", "none", BRIDGE)
 # Of each replica, the last few tasks that ended stay to be looked at.
 HISTORY = 5
 # Within the first seconds nobody is told: most labs have the swarm for a moment only.
@@ -201,15 +211,72 @@ def leave(client: docker.DockerClient, labels: Mapping[str, str]) -> bool:
             return True
         if foreign_services(client):
             return False
-        docker.APIClient.leave_swarm(client.api, force=True)
-        remove_bridge(client.api, labels)
+        end(client.api, labels)
     finally:
         if lock is not None:
             lock.release()
     return True
 
 
-def remove_bridge(api: docker.APIClient, labels: Mapping[str, str]) -> None:
+def end_if_free(client: docker.DockerClient) -> None:
+    """End a swarm that stayed when its lab closed, if nobody has it and it harms nobody any more.
+
+    Args:
+        client: The engine.
+    """
+    info = client.info()
+    labels = labels_of_swarm(info)
+    path = _path_of(info)
+    if not _is_free(labels) or path in _turns:
+        return
+    with contextlib.suppress(filelock.Timeout), _lock_of(path, naming=None).acquire(timeout=0):
+        if labels_of_swarm(client.info()) == labels and not foreign_services(client):
+            end(client.api, labels)
+
+
+def _is_free(labels: Mapping[str, str]) -> bool:
+    return labels.get("course") == COURSE and "learner" not in labels
+
+
+def end(api: docker.APIClient, labels: Mapping[str, str]) -> None:
+    """End a swarm, or empty it and leave it to whoever is next, where its end would do harm.
+
+    Args:
+        api: The engine.
+        labels: The labels of its swarm, which a lab has made.
+    """
+    if not _names_are_in_use(api):
+        docker.APIClient.leave_swarm(api, force=True)
+        _remove_bridge(api, labels)
+    elif not _is_free(labels):
+        for service in api.services():  # type: ignore[no-untyped-call]
+            if _is_of_a_lab(service["Spec"].get("Labels") or {}):
+                with contextlib.suppress(docker.errors.NotFound):
+                    api.remove_service(service["ID"])  # type: ignore[no-untyped-call]
+        _relabel(api, {name: labels[name] for name in labels if name not in _WHOSE})
+
+
+def _names_are_in_use(api: docker.APIClient) -> bool:
+    """Tell whether a container runs on a network of which the end of a swarm takes the names."""
+    named = {
+        network["Name"]
+        for network in api.networks()
+        if network["Scope"] == "local" and network["Name"] not in _WITHOUT_NAMES
+    }
+    return any(
+        named & set((found.get("NetworkSettings") or {}).get("Networks") or ())
+        for found in api.containers()
+    )
+
+
+def _relabel(api: docker.APIClient, labels: Mapping[str, str]) -> None:
+    """Write other labels into the swarm, and nothing else."""
+    found = api.inspect_swarm()
+    spec = {**found["Spec"], "Labels": dict(labels)}
+    api.update_swarm(version=found["Version"]["Index"], swarm_spec=spec)
+
+
+def _remove_bridge(api: docker.APIClient, labels: Mapping[str, str]) -> None:
     """Remove the network that came with a swarm and stays when it has ended.
 
     Args:
@@ -247,7 +314,7 @@ def _make(client: docker.DockerClient, naming: Naming) -> None:
         if found.items() >= naming.labels.items():
             return
         whose = f"chapter {found.get('chapter')} of the learner {found.get('learner')}"
-        if found.get("machine") != platform.node():
+        if "learner" in found and found.get("machine") != platform.node():
             raise SwarmTakenError(
                 f"The swarm of this engine belongs to {whose}, on the machine "
                 f"{found.get('machine')}.",
@@ -255,12 +322,15 @@ def _make(client: docker.DockerClient, naming: Naming) -> None:
                 "gives it back.",
             )
         # Who had it has lost the turn, so nobody uses it any more.
-        if not leave(client, found):
+        if "learner" in found and not leave(client, found):
             raise SwarmTakenError(
                 f"The swarm of this engine was left by {whose}, and services run in it that the "
                 f"course did not make: {', '.join(foreign_services(client))}.",
                 next_step="remove those services, if they are yours, then run this cell again.",
             )
+    if free := labels_of_swarm(client.info()):
+        _relabel(client.api, {**free, **naming.labels, "machine": platform.node()})
+        return
     before = client.networks.list(names=[BRIDGE])
     labels = {
         **naming.labels,

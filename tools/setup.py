@@ -579,7 +579,7 @@ class Setup:
         return {tag: image["Id"] for image in images for tag in image.get("RepoTags") or ()}
 
     def _image_inputs(self) -> str:
-        folders = [self.root / "lab" / name for name in ("base", "app", "registry")]
+        folders = [self.root / "lab" / name for name in ("base", "app", "proxy", "registry")]
         files = [file for folder in folders for file in folder.iterdir() if file.is_file()]
         files.append(self.root / "lab" / "images.py")
         return digest(*(f"{file} {file.read_bytes().hex()}" for file in sorted(files)))

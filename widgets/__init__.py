@@ -6,12 +6,15 @@ Example:
     ['created', 'running', 'exited (0)']
 """
 
+from functools import partial
+
 from widgets.comparison_chart import ComparisonChart
 from widgets.cost_crossover import CostCrossover
 from widgets.eks_calendar import EksCalendar
 from widgets.heal_times import HealTimes
 from widgets.image_layers import ImageLayers
 from widgets.life_cycle import LifeCycle
+from widgets.lost_requests import LostRequests
 from widgets.measured_comparison import MeasuredComparison
 from widgets.persona_table import PersonaTable
 from widgets.placement import Host, Placement, place_tasks
@@ -28,6 +31,7 @@ __all__ = [
     "Host",
     "ImageLayers",
     "LifeCycle",
+    "LostRequests",
     "MeasuredComparison",
     "PersonaTable",
     "Placement",
@@ -38,5 +42,5 @@ __all__ = [
     "run_race",
 ]
 
-CHARTS = (ComparisonChart,)
-"""Every chart; `tools/notebooks.py draw` draws their first paints."""
+CHARTS = (ComparisonChart, LostRequests, partial(LostRequests, "by-hand"))
+"""What makes every chart; `tools/notebooks.py draw` draws their first paints."""

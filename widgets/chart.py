@@ -10,6 +10,7 @@ import json
 import re
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import ClassVar
 
@@ -44,6 +45,10 @@ _KEPT_ATTRIBUTES = ("d", "x", "y", "dx", "dy", "width", "height", "transform", "
 _USUAL = {("font-size", "13px"), ("stroke-width", "0px"), ("font-weight", "400")}
 _NUMBER = re.compile(r"-?\d+\.\d{2,}")
 _CIRCLE = re.compile(r"M([\d.]+),0A\1,\1 0 1,1 0,-\1A\1,\1 0 0,1 \1,0Z")
+_SQUARE = re.compile(r"M([\d.]+),\1H-\1V-\1H\1Z")
+_TRANSLATE = re.compile(r"translate\((-?[\d.]+),(-?[\d.]+)\)")
+_SHARED = ("class", "stroke-width")
+MANY = 20
 _RGB = re.compile(r"rgb\((\d+), (\d+), (\d+)\)")
 
 
@@ -204,7 +209,8 @@ def normalise(svg: str) -> str:
     """Turn what Kaleido renders into what is kept: the same bytes each time, and nothing unused.
 
     Random ids and class names, clip paths and empty groups go; a colour of `COLOURS` becomes a
-    class, so that the picture follows the light and the dark mode.
+    class, so that the picture follows the light and the dark mode. Where many like marks follow
+    each other, their class stands once.
 
     Raises:
         ChartError: The picture has a colour that is not among `COLOURS`.
@@ -213,6 +219,8 @@ def normalise(svg: str) -> str:
     kept = ET.Element("svg", {"viewBox": root.attrib["viewBox"]})
     for child in root:
         _keep(child, kept)
+    for parent in list(kept.iter()):
+        _gather(parent)
     return ET.tostring(kept, encoding="unicode").replace(" />", "/>") + "\n"
 
 
@@ -237,6 +245,42 @@ def _keep(element: ET.Element, into: ET.Element) -> None:
         into.extend(made)  # a group that says nothing: its children stand for themselves
         return
     into.append(made)
+
+
+def _gather(parent: ET.Element) -> None:
+    """Put many like marks in a row into one group, and say what they share once."""
+    for (tag, *_), found in groupby(list(parent), key=_likeness):
+        marks = list(found)
+        if len(marks) < MANY or not {"transform"} < set(marks[0].attrib):
+            continue
+        shared = {name: marks[0].attrib[name] for name in _SHARED if name in marks[0].attrib}
+        group = ET.Element("g", shared)
+        parent.insert(list(parent).index(marks[0]), group)
+        for mark in marks:
+            parent.remove(mark)
+            for name in shared:
+                del mark.attrib[name]
+            _place(mark, tag)
+            group.append(mark)
+
+
+def _likeness(element: ET.Element) -> tuple[str, ...]:
+    names = ("d", "r", *_SHARED)
+    return (element.tag, *(element.attrib.get(name, "") for name in names))
+
+
+def _place(mark: ET.Element, tag: str) -> None:
+    """Say in the fewest letters where a circle or a square is."""
+    place = _TRANSLATE.fullmatch(mark.attrib["transform"])
+    square = _SQUARE.fullmatch(mark.get("d", ""))
+    if place and tag == "circle":
+        mark.attrib = {"cx": place[1], "cy": place[2], "r": mark.attrib["r"]}
+    elif place and square:
+        half = float(square[1])
+        x, y = (f"{float(at) - half:.1f}".removesuffix(".0") for at in place.groups())
+        side = f"{2 * half:g}"
+        mark.tag = "rect"
+        mark.attrib = {"x": x, "y": y, "width": side, "height": side}
 
 
 def _attributes(element: ET.Element, styles: dict[str, str]) -> dict[str, str]:

@@ -205,6 +205,7 @@ def test_images_are_removed_only_when_asked(run: Runner) -> None:
     # Only said: others on this engine need the images.
     assert "image" not in run("clean", "--dry-run").out
     assert run("clean", "--dry-run", "--images").out.endswith(
+        "Would remove image course/proxy:1.\n"
         "Would remove image course/registry:1.\n"
         "Would remove image course/app:1.\n"
         "Would remove image course/base:1.\n"

@@ -74,6 +74,7 @@ def test_the_table_names_what_is_there_and_parents_come_first() -> None:
         "course/base:1",
         "course/app:1",
         "course/registry:1",
+        "course/proxy:1",
     ]
 
 
@@ -180,10 +181,12 @@ def test_the_base_is_one_layer_with_nothing_set_but_its_path(client: docker.Dock
 @pytest.mark.engine
 def test_the_room_that_they_take_counts_shared_layers_once(client: docker.DockerClient) -> None:
     images.prepare(client)
-    base, app, registry = (client.images.get(image.name).attrs["Size"] for image in images.IMAGES)
+    base, app, registry, proxy = (
+        client.images.get(image.name).attrs["Size"] for image in images.IMAGES
+    )
 
-    assert images.disk(client) == app + registry - base
-    assert base < app < registry < 80e6
+    assert images.disk(client) == app + registry + proxy - 2 * base
+    assert base < app < proxy < registry < 80e6
 
 
 @pytest.mark.engine
@@ -201,7 +204,7 @@ def test_an_image_of_an_earlier_edition_is_said_and_made_again(
         images.ensure(client)
     prepared = images.prepare(client)
 
-    assert [image.made for image in prepared] == [False, True, False]
+    assert [image.made for image in prepared] == [False, True, False, False]
     assert new not in image_ids(client, dangling=True) | image_ids(client, dangling=False)
     images.ensure(client)
 
@@ -279,6 +282,7 @@ def test_where_a_registry_is_reached_the_base_comes_from_its_images(
             f"{address}/python:3.11.9-slim-bookworm": "course/base:1",
             f"{address}/busybox:1.36.1-musl": "course/base:1",
             f"{address}/registry:2.8.3": "course/registry:1",
+            f"{address}/haproxy:2.6.16": "course/proxy:1",
         }
         for reference, like in public.items():
             dockerfile = f"FROM {like}\nUSER root\nENV MADE_FOR={reference}\n"
@@ -295,11 +299,12 @@ def test_where_a_registry_is_reached_the_base_comes_from_its_images(
 
         prepared = images.prepare(client, progress=said.append, force=True)
 
-    python, _, program = public
+    python, _, program, haproxy = public
     assert [(image.made, image.source) for image in prepared] == [
         (True, f"registry: {python}"),
         (True, f"registry: {python}"),
         (True, f"registry: {program}"),
+        (True, f"registry: {haproxy}"),
     ], said
     asked = [line for line in said if "asking" in line]
     assert asked[0] == f"course/base:1: asking a registry for {python}"
@@ -314,6 +319,8 @@ def test_where_a_registry_is_reached_the_base_comes_from_its_images(
     assert ran == b"1\n"
     ran = client.containers.run("course/registry:1", ["registry", "--version"], remove=True)
     assert b" 2.8" in ran
+    ran = client.containers.run("course/proxy:1", ["haproxy", "-v"], remove=True)
+    assert b"HAProxy version 2.6" in ran
 
 
 @pytest.mark.engine

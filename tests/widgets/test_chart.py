@@ -11,6 +11,7 @@ from widgets.base import STATIC
 from widgets.chart import COLOURS, DRAWN, MIME, Chart, ChartError, Link, Table, begin, normalise
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
 FORMS = {"text/plain", "text/html", MIME}
@@ -58,8 +59,10 @@ def chart(request: pytest.FixtureRequest) -> Chart:
     return made
 
 
-def test_two_of_a_kind_give_the_same_three_forms(chart: Chart) -> None:
-    assert forms(chart) == forms(type(chart)())
+@pytest.mark.parametrize("make", CHARTS)
+def test_two_of_a_kind_give_the_same_three_forms(make: Callable[[], Chart]) -> None:
+    chart = make()
+    assert forms(chart) == forms(make())
     assert set(forms(chart)) == FORMS
     assert "0x" not in str(forms(chart))
 
@@ -112,6 +115,21 @@ def test_the_picture_is_kept_under_the_hash_of_the_spec() -> None:
 def test_what_the_renderer_changes_at_random_is_gone() -> None:
     assert normalise(RAW.replace("{0}", "ccd497")) == normalise(RAW.replace("{0}", "12ab99"))
     assert "".join(normalise(RAW).split("\n")) == KEPT
+
+
+def test_many_like_marks_say_their_class_once_and_lie_where_they_lay() -> None:
+    circle = "M2,0A2,2 0 1,1 0,-2A2,2 0 0,1 2,0Z"
+    marks = "".join(
+        f'<path d="{path}" transform="translate({x},8.5)" style="fill: rgb(11, 106, 123);"/>'
+        for path, number in (("M2,2H-2V-2H2Z", 30), (circle, 30), ("M1,1L3,4Z", 30))
+        for x in range(number)
+    )
+    kept = normalise(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9">{marks}</svg>')
+    assert kept.count('class="fill-accent"') == 3
+    assert kept.count("<g") == 3
+    assert '<rect x="-2" y="6.5" width="4" height="4"/><rect x="-1" y="6.5"' in kept
+    assert '<circle cx="29" cy="8.5" r="2"/>' in kept
+    assert '<path d="M1,1L3,4Z" transform="translate(29,8.5)"/>' in kept
 
 
 def test_a_colour_of_one_s_own_is_refused() -> None:

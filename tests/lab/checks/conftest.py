@@ -18,12 +18,23 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if proof is None or not issubclass(proof, CheckProof):
         return
     if "number" in metafunc.fixturenames:
-        metafunc.parametrize("number", exercises_of(proof.chapter))
+        metafunc.parametrize(
+            "number",
+            [
+                pytest.param(number, marks=marks(proof, number))
+                for number in exercises_of(proof.chapter)
+            ],
+        )
     if "fault" in metafunc.fixturenames:
         metafunc.parametrize("fault", faults_of(proof.chapter))
     if "wrong" in metafunc.fixturenames:
         names = [f"{case.exercise}-{case.answer.__name__}" for case in proof.wrong]
-        metafunc.parametrize("wrong", proof.wrong, ids=names)
+        cases = [pytest.param(case, marks=marks(proof, case.exercise)) for case in proof.wrong]
+        metafunc.parametrize("wrong", cases, ids=names)
+
+
+def marks(proof: type[CheckProof], number: str) -> list[pytest.MarkDecorator]:
+    return [pytest.mark.swarm] if number in proof.swarm else []
 
 
 @pytest.fixture

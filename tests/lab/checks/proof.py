@@ -55,6 +55,7 @@ class CheckProof:
         wrong: The wrong answers, at least two for each exercise.
         repair: The exercise in which the lab breaks something.
         faults: For each fault, a part of the hint that it must get.
+        swarm: The exercises that need a swarm.
     """
 
     chapter: ClassVar[str]
@@ -62,6 +63,7 @@ class CheckProof:
     wrong: ClassVar[Sequence[Wrong]]
     repair: ClassVar[str]
     faults: ClassVar[dict[str, str]]
+    swarm: ClassVar[Collection[str]] = ()
 
     def break_it(self, lab: Lab, fault: str) -> None:
         """Inject a fault, and wait until it shows."""

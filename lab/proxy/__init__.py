@@ -1,0 +1,1 @@
+"""What the image ``course/proxy:1`` is made from: HAProxy's image, or packages."""
