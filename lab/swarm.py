@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BRIDGE",
+    "WAITING",
     "end",
     "end_if_free",
     "foreign_services",
@@ -64,6 +65,7 @@ WAIT_SECONDS = 900
 SETTLE_SECONDS = 3
 # Who has the turn and finds a swarm that was left takes about a second to remove it.
 LEAVING_SECONDS = 5
+WAITING = "has the swarm: waiting for it."
 WITHOUT = "the cells that use no swarm work all the same, and the others have stored outputs"
 
 
@@ -371,7 +373,7 @@ def _take_turn(path: Path, naming: Naming, owner: object) -> None:
                 "'Running' panel; then run this cell again.",
             ) from None
         print(  # noqa: T201
-            f"Chapter {chapter} of the learner {learner} has the swarm: waiting for it.",
+            f"Chapter {chapter} of the learner {learner} {WAITING}",
             file=sys.stderr,
         )
         try:

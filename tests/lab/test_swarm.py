@@ -294,6 +294,7 @@ def test_a_foreign_swarm_is_never_left_changed_or_joined(
         client.swarm.init(advertise_addr="127.0.0.1", listen_addr="127.0.0.1")
         service = client.services.create("nothing:1", name="theirs", labels={"course": "another"})
         client.networks.create("theirs", driver="overlay")
+        wait_until(lambda: bool(bridges(client)))  # comes a moment after the swarm
 
         def look() -> object:
             cluster = client.info()["Swarm"]["Cluster"]

@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 
 from lab.cleaning import find
 from lab.engine import find_engine
+from lab.swarm import WAITING
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -143,6 +144,16 @@ def test_ctrl_c_loses_nothing(tmp_path: Path) -> None:
     assert "05-a.ipynb is as it was" in output
     assert path.read_bytes() == before
     assert sorted(file.name for file in path.parent.iterdir()) == ["05-a.ipynb"]
+
+
+def test_that_another_lab_had_the_swarm_is_not_stored(tmp_path: Path) -> None:
+    path = tmp_path / "chapters" / "05-a.ipynb"
+    tell = f"import sys\nprint('Chapter 09 of the learner b {WAITING}', file=sys.stderr)"
+    write(path, waits=f"{tell}\nprint('mine')", warns=tell.replace(WAITING, "warns"))
+    run_notebook(path, RULES)
+    _, waits, warns = nbformat.read(path, as_version=4).cells
+    assert [output.name for output in waits.outputs] == ["stdout"]
+    assert [output.name for output in warns.outputs] == ["stderr"]
 
 
 @pytest.mark.engine
