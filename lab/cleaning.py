@@ -173,7 +173,7 @@ def find(
 
     # Only a manager of a swarm can be asked for the rest.
     swarm_labels = swarm.labels_of_swarm(client.info())
-    services = those(client.services.list(filters=filters)) if swarm_labels else ()
+    services = those(swarm.listed(client.services, filters=filters)) if swarm_labels else ()
     ids = {service.id for service in services}
     return Found(
         containers=those([one for one in containers if one.labels.get(SERVICE) not in ids]),
@@ -181,8 +181,8 @@ def find(
         networks=those(networks),
         volumes=those(volumes),
         images=tuple(sorted(images_of(client, filters), key=_by_name)),
-        secrets=those(client.secrets.list(filters=filters)) if swarm_labels else (),
-        configs=those(client.configs.list(filters=filters)) if swarm_labels else (),
+        secrets=those(swarm.listed(client.secrets, filters=filters)) if swarm_labels else (),
+        configs=those(swarm.listed(client.configs, filters=filters)) if swarm_labels else (),
         swarm=swarm_labels if _carries(swarm_labels, wanted) else {},
     )
 

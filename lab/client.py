@@ -15,7 +15,7 @@ import docker.errors
 from lab.dockerfile import LabelledDockerfile
 from lab.errors import NameTakenError, PortTakenError, SwarmTakenError
 from lab.naming import COURSE, Naming, short_name
-from lab.swarm import give_back, labels_of_swarm, remove_bridge
+from lab.swarm import end, give_back, labels_of_swarm, remove_bridge
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -265,10 +265,10 @@ class LabelledAPIClient(docker.APIClient):
                 next_step="the course never touches it: if it is yours, and you do not need it, "
                 "`docker swarm leave --force` in a terminal ends it.",
             )
-        left = super().leave_swarm(force)
+        end(self, force=force)
         remove_bridge(self, labels)
         give_back(naming=self.naming)
-        return left
+        return True
 
     def start(self, container: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
         """See ``docker.APIClient.start``.

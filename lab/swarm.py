@@ -13,6 +13,7 @@ import platform
 import sys
 import tempfile
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,10 +35,12 @@ if TYPE_CHECKING:
 __all__ = [
     "BRIDGE",
     "WAITING",
+    "end",
     "foreign_services",
     "give_back",
     "labels_of_swarm",
     "leave",
+    "listed",
     "open_swarm",
     "remove_bridge",
     "why_not",
@@ -48,6 +51,8 @@ LOOPBACK = "127.0.0.1"
 BRIDGE = "docker_gwbridge"
 # Of each replica, the last few tasks that ended stay to be looked at.
 HISTORY = 5
+# What an engine answers that manages no swarm, or no more.
+GONE = (HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.SERVICE_UNAVAILABLE)
 # Within the first seconds nobody is told: most labs have the swarm for a moment only.
 PATIENCE_SECONDS = 10
 # Eight learners may stand in line.
@@ -129,9 +134,19 @@ def foreign_services(client: docker.DockerClient) -> list[str]:
     """List the services of the engine's swarm that no lab has made, by name."""
     return sorted(
         str(service.name)
-        for service in client.services.list()
+        for service in listed(client.services)
         if not _is_of_a_lab(service.attrs["Spec"].get("Labels") or {})
     )
+
+
+def listed(collection: Any, **options: Any) -> list[Any]:  # noqa: ANN401  # docker-py's collections
+    """List services, secrets or configs; none where the swarm has ended in this moment."""
+    try:
+        return list(collection.list(**options))
+    except docker.errors.APIError as refusal:
+        if refusal.status_code not in GONE:
+            raise
+        return []
 
 
 def open_swarm(client: docker.DockerClient, naming: Naming, owner: object) -> Swarm:
@@ -201,12 +216,36 @@ def leave(client: docker.DockerClient, labels: Mapping[str, str]) -> bool:
             return True
         if foreign_services(client):
             return False
-        docker.APIClient.leave_swarm(client.api, force=True)
+        end(client.api, force=True)
         remove_bridge(client.api, labels)
     finally:
         if lock is not None:
             lock.release()
     return True
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception(
+        lambda error: (
+            isinstance(error, docker.errors.APIError)
+            and error.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+        )
+    ),
+    wait=tenacity.wait_fixed(0.5),
+    stop=tenacity.stop_after_delay(60),
+    reraise=True,
+)
+def end(api: docker.APIClient, *, force: bool) -> None:
+    """Leave the swarm, and once more where a busy engine has given up in the middle.
+
+    It then says "context deadline exceeded", and is in no swarm and not out of it either, until
+    it is asked again.
+
+    Args:
+        api: The engine.
+        force: Leave although this node is the last manager.
+    """
+    docker.APIClient.leave_swarm(api, force)
 
 
 def remove_bridge(api: docker.APIClient, labels: Mapping[str, str]) -> None:
