@@ -301,6 +301,7 @@ def test_a_foreign_swarm_is_never_left_changed_or_joined(
             networks = sorted(str(network.name) for network in client.networks.list())
             return cluster["ID"], cluster["Spec"], networks, client.services.get(service.id).attrs
 
+        wait_until(lambda: bool(bridges(client)))
         before = look()
         lab = Lab(find_engine(), naming, lock=None)
         with pytest.raises(SwarmTakenError, match="that the course did not make") as caught:
