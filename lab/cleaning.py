@@ -173,7 +173,7 @@ def find(
 
     # Only a manager of a swarm can be asked for the rest.
     swarm_labels = swarm.labels_of_swarm(client.info())
-    services = those(_listed(client.services.list, filters)) if swarm_labels else ()
+    services = those(swarm.listed(client.services, filters=filters)) if swarm_labels else ()
     ids = {service.id for service in services}
     return Found(
         containers=those([one for one in containers if one.labels.get(SERVICE) not in ids]),
@@ -181,21 +181,10 @@ def find(
         networks=those(networks),
         volumes=those(volumes),
         images=tuple(sorted(images_of(client, filters), key=_by_name)),
-        secrets=those(_listed(client.secrets.list, filters)) if swarm_labels else (),
-        configs=those(_listed(client.configs.list, filters)) if swarm_labels else (),
+        secrets=those(swarm.listed(client.secrets, filters=filters)) if swarm_labels else (),
+        configs=those(swarm.listed(client.configs, filters=filters)) if swarm_labels else (),
         swarm=swarm_labels if _carries(swarm_labels, wanted) else {},
     )
-
-
-def _listed(list_all: Callable[..., Any], filters: dict[str, Any]) -> list[Any]:
-    """List what a swarm has; nothing if it has ended meanwhile, as another lab's may."""
-    try:
-        listed: list[Any] = list_all(filters=filters)
-    except docker.errors.APIError as refusal:
-        if "not a swarm manager" not in str(refusal.explanation):
-            raise
-        return []
-    return listed
 
 
 def images_of(client: docker.DockerClient, filters: dict[str, Any]) -> list[Image]:

@@ -20,6 +20,7 @@ import platform
 import sys
 import tempfile
 from dataclasses import dataclass
+from http import HTTPStatus
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -47,6 +48,7 @@ __all__ = [
     "give_back",
     "labels_of_swarm",
     "leave",
+    "listed",
     "open_swarm",
     "why_not",
     "why_not_now",
@@ -58,6 +60,8 @@ BRIDGE = "docker_gwbridge"
 _WITHOUT_NAMES = ("bridge", "host", "none", BRIDGE)
 # Of each replica, the last few tasks that ended stay to be looked at.
 HISTORY = 5
+# What an engine answers that manages no swarm, or no more.
+GONE = (HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.SERVICE_UNAVAILABLE)
 # Within the first seconds nobody is told: most labs have the swarm for a moment only.
 PATIENCE_SECONDS = 10
 # Eight learners may stand in line.
@@ -139,9 +143,19 @@ def foreign_services(client: docker.DockerClient) -> list[str]:
     """List the services of the engine's swarm that no lab has made, by name."""
     return sorted(
         str(service.name)
-        for service in client.services.list()
+        for service in listed(client.services)
         if not _is_of_a_lab(service.attrs["Spec"].get("Labels") or {})
     )
+
+
+def listed(collection: Any, **options: Any) -> list[Any]:  # noqa: ANN401  # docker-py's collections
+    """List services, secrets or configs; none where the swarm has ended in this moment."""
+    try:
+        return list(collection.list(**options))
+    except docker.errors.APIError as refusal:
+        if refusal.status_code not in GONE:
+            raise
+        return []
 
 
 def open_swarm(client: docker.DockerClient, naming: Naming, owner: object) -> Swarm:
@@ -246,7 +260,7 @@ def end(api: docker.APIClient, labels: Mapping[str, str]) -> None:
         labels: The labels of its swarm, which a lab has made.
     """
     if not _names_are_in_use(api):
-        docker.APIClient.leave_swarm(api, force=True)
+        _leave(api)
         _remove_bridge(api, labels)
     elif not _is_free(labels):
         for service in api.services():  # type: ignore[no-untyped-call]
@@ -274,6 +288,29 @@ def _relabel(api: docker.APIClient, labels: Mapping[str, str]) -> None:
     found = api.inspect_swarm()
     spec = {**found["Spec"], "Labels": dict(labels)}
     api.update_swarm(version=found["Version"]["Index"], swarm_spec=spec)
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception(
+        lambda error: (
+            isinstance(error, docker.errors.APIError)
+            and error.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+        )
+    ),
+    wait=tenacity.wait_fixed(0.5),
+    stop=tenacity.stop_after_delay(60),
+    reraise=True,
+)
+def _leave(api: docker.APIClient) -> None:
+    """Leave the swarm, and once more where a busy engine has given up in the middle.
+
+    It then says "context deadline exceeded", and is in no swarm and not out of it either, until
+    it is asked again.
+
+    Args:
+        api: The engine.
+    """
+    docker.APIClient.leave_swarm(api, force=True)
 
 
 def _remove_bridge(api: docker.APIClient, labels: Mapping[str, str]) -> None:

@@ -60,7 +60,8 @@ class LostRequests(Chart):
             _figure(chosen),
             alt=_alt(chosen),
             summary=_summary(table, chosen),
-            tables=(_numbers(chosen),),
+            tables=(_numbers(chosen), _told(chosen)),
+            more="How each way goes",
             notes=_notes(table),
         )
 
@@ -203,19 +204,24 @@ def _summary(table: Deployments, ways: list[Way]) -> str:
 def _numbers(ways: list[Way]) -> Table:
     return Table(
         "The numbers of all runs together",
-        ("way", "lost", "lost in a run", "late", "sent", "how it goes"),
+        ("way", "lost", "sent", "lost in a run", "late", "runs"),
         tuple(
             (
                 way.name,
                 str(way.lost),
+                str(way.sent),
                 _spread([run.lost for run in way.runs]),
                 str(way.late),
-                str(way.sent),
-                way.does,
+                str(len(way.runs)),
             )
             for way in ways
         ),
     )
+
+
+def _told(ways: list[Way]) -> Table:
+    rows = tuple((way.name, way.does) for way in ways)
+    return Table("How each way goes", ("way", "how it goes"), rows)
 
 
 def _notes(table: Deployments) -> tuple[str, ...]:

@@ -294,12 +294,14 @@ def test_a_foreign_swarm_is_never_left_changed_or_joined(
         client.swarm.init(advertise_addr="127.0.0.1", listen_addr="127.0.0.1")
         service = client.services.create("nothing:1", name="theirs", labels={"course": "another"})
         client.networks.create("theirs", driver="overlay")
+        wait_until(lambda: bool(bridges(client)))  # comes a moment after the swarm
 
         def look() -> object:
             cluster = client.info()["Swarm"]["Cluster"]
             networks = sorted(str(network.name) for network in client.networks.list())
             return cluster["ID"], cluster["Spec"], networks, client.services.get(service.id).attrs
 
+        wait_until(lambda: bool(bridges(client)))
         before = look()
         lab = Lab(find_engine(), naming, lock=None)
         with pytest.raises(SwarmTakenError, match="that the course did not make") as caught:

@@ -53,8 +53,11 @@ def test_the_table_has_the_sums_of_all_runs() -> None:
     for row, way in zip(LostRequests().tables[0].rows, TABLE.ways.values(), strict=True):
         assert row[0] == way.name
         assert row[1] == str(sum(run.lost for run in way.runs))
-        assert row[4] == str(sum(run.sent for run in way.runs))
-        assert row[5] == way.does
+        assert row[2] == str(sum(run.sent for run in way.runs))
+        assert row[5] == str(len(way.runs))
+    assert [row[1] for row in LostRequests().tables[1].rows] == [
+        way.does for way in TABLE.ways.values()
+    ]
 
 
 def test_the_sentence_and_the_description_follow_the_numbers() -> None:
