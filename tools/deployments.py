@@ -216,8 +216,8 @@ def _service(lab: Lab, order: Order) -> tuple[Service, str]:
         mode=ServiceMode("replicated", replicas=2),
         networks=[NetworkAttachmentConfig(str(mesh.name), aliases=["web"])],
         endpoint_spec=EndpointSpec(mode="dnsrr"),
-        # A slow start is no failed check.
-        healthcheck={"start_period": START_PERIOD},
+        # A slow start is no failed check, and a busy machine no bad version.
+        healthcheck={"start_period": START_PERIOD, "retries": 10},
         update_config=UpdateConfig(
             parallelism=1, order=order, failure_action="rollback", monitor=MONITOR
         ),
