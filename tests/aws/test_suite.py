@@ -1,0 +1,51 @@
+"""The suite as it is run: against moto, which answers at once, with two checks of known outcome."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import aws_suite
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+# What moto does, and what it does not: it takes any number of days for a retention.
+HELD, FAILED = "test_retention_can_be_set_and_taken_away", "test_retention_is_one_of_a_list"
+WAITS = "test_task_becomes_running"
+LOGS, TASKS = "tests/aws/suite/test_logs.py", "tests/aws/suite/test_ecs_tasks.py"
+
+
+def run(*options: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "side-by-side"])
+def test_suite_prints_and_writes_a_table(tmp_path: Path, workers: tuple[str, ...]) -> None:
+    chosen = [f"{LOGS}::{HELD}", f"{LOGS}::{FAILED}", f"{TASKS}::{WAITS}"]
+    path = tmp_path / "table.json"
+    with aws_suite.moto() as (endpoint, of):
+        to = ["--endpoint", endpoint, "--of", of, "--table", str(path)]
+        done = run(*chosen, *to, *workers)
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    assert "AWS's documented behaviour" in done.stdout
+    table = json.loads(path.read_text())
+    assert table["about"]["of"].startswith("moto ")
+    verdicts = {one["check"]: one["verdict"] for one in table["checks"]}
+    assert verdicts == {
+        "ecs_tasks/task_becomes_running": "failed",
+        "logs/retention_can_be_set_and_taken_away": "held",
+        "logs/retention_is_one_of_a_list": "failed",
+    }
+    [why] = [one["reason"] for one in table["checks"] if one["service"] == "ECS"]
+    assert "no task runs here" in why
+    assert table["services"]["all"]["held"] == 1
+
+
+def test_suite_is_left_out_without_an_endpoint() -> None:
+    done = run("tests/aws", "--collect-only", "-q")
+    assert done.returncode == pytest.ExitCode.OK, done.stdout + done.stderr
+    assert "tests/aws/suite" not in done.stdout
+    assert "tests/aws/test_answers.py" in done.stdout
