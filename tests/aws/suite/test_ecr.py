@@ -184,6 +184,15 @@ def test_layer_must_have_its_digest(aws: Account) -> None:
         )
 
 
+@documented("ecr/API_CompleteLayerUpload")
+def test_layer_is_not_uploaded_twice(aws: Account) -> None:
+    """A layer that is in the repository already is a LayerAlreadyExistsException."""
+    name = aws.repository()
+    upload(aws, name, b"a layer")
+    with refused("LayerAlreadyExistsException"):
+        upload(aws, name, b"a layer")
+
+
 @documented("ecr/API_PutImage")
 def test_digest_is_of_the_manifest(aws: Account) -> None:
     """An image's digest is the hash of its manifest, and the manifest comes back as it was."""
@@ -214,9 +223,15 @@ def test_image_needs_its_layers(aws: Account) -> None:
 def test_same_image_is_not_put_twice(aws: Account) -> None:
     """The same image with the same tag again is an ImageAlreadyExistsException."""
     name = aws.repository()
-    image(aws, name, "1", "content")
+    put = {
+        "repositoryName": name,
+        "imageManifest": manifest(aws, name, "content"),
+        "imageManifestMediaType": MANIFEST,
+        "imageTag": "1",
+    }
+    aws.ecr.put_image(**put)
     with refused("ImageAlreadyExistsException"):
-        image(aws, name, "1", "content")
+        aws.ecr.put_image(**put)
 
 
 @documented("ecr-guide/image-tag-mutability")
