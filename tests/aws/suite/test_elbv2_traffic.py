@@ -208,13 +208,16 @@ def test_request_is_answered_by_a_task(aws: Account) -> None:
 
 @documented("elbv2-guide/load-balancer-target-groups#modify-routing-algorithm", runs="tasks")
 def test_requests_go_round_the_targets(aws: Account) -> None:
-    """By default requests go to the healthy targets in turn."""
+    """By default requests go round the healthy targets, so that each has its share."""
     balancer, targets = aws.balancer(), group(aws)
     listener = aws.listener(balancer, forward(targets))
     behind(aws, targets, 2)
     aws.until(lambda: states(aws, targets) == ["healthy"] * 2, "targets healthy", SECONDS)
     hosts = [aws.ask(balancer, listener).json()["host"] for _ in range(10)]
-    assert sorted(hosts.count(host) for host in set(hosts)) == [5, 5]
+    # Each node of a load balancer goes round for itself, so the halves need not be equal.
+    shares = [hosts.count(host) for host in set(hosts)]
+    assert len(shares) == 2
+    assert min(shares) >= 3
 
 
 @documented("elbv2/API_TargetGroupTuple", runs="tasks")
