@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from .account import Account, Json
 
 SLEEP = shell("sleep 600")
+# A task without a health check counts as healthy 40 s after it is RUNNING, says the text of
+# minimumHealthyPercent.
+STEADY_SECONDS = 60
 BREAKER = {"deploymentCircuitBreaker": {"enable": True, "rollback": True}}
 
 
@@ -365,7 +368,9 @@ def test_events_say_steady_state(aws: Account) -> None:
     """The events say when the service has reached a steady state."""
     cluster = aws.cluster()
     service = aws.service(cluster, sleeping(aws), 1)
-    assert aws.said(cluster, service, rf"\(?service {service}\)? has reached a steady state\.")
+    assert aws.said(
+        cluster, service, rf"\(?service {service}\)? has reached a steady state\.", STEADY_SECONDS
+    )
 
 
 @documented("shape:ecs.Deployment.rolloutState", runs="tasks")
@@ -378,7 +383,7 @@ def test_rollout_is_completed_in_the_steady_state(aws: Account) -> None:
         [deployment] = aws.described(cluster, service)["deployments"]
         return deployment["rolloutState"] == "COMPLETED"
 
-    aws.until(state, "rollout COMPLETED")
+    aws.until(state, "rollout COMPLETED", STEADY_SECONDS)
 
 
 @documented("ecs/API_DescribeServices", runs="tasks")
@@ -590,6 +595,7 @@ def test_circuit_breaker_rolls_back(aws: Account) -> None:
             aws.described(cluster, service)["deployments"][0].get("rolloutState") == "COMPLETED"
         ),
         "the first deployment COMPLETED",
+        STEADY_SECONDS,
     )
     bad = failing(aws, family)
     aws.ecs.update_service(cluster=cluster, service=service, taskDefinition=bad)
