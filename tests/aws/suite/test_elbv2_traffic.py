@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from .account import APP_PORT, container, fixed, forward, refused
+from .account import APP_PORT, container, fixed, forward
 from .documented import documented
 
 if TYPE_CHECKING:
@@ -350,11 +350,3 @@ def test_no_request_is_lost_in_a_deployment(aws: Account) -> None:
     aws.until(is_new, "ten answers of version 2", 2 * SECONDS)
     assert seen[0] == "1"
     aws.steady(cluster, service, SECONDS)
-
-
-@documented("ecs/API_CreateService")
-def test_service_needs_a_group_with_a_load_balancer(aws: Account) -> None:
-    """A target group that no load balancer uses is refused for a service."""
-    targets = group(aws)
-    with refused("InvalidParameterException"):
-        behind(aws, targets, 0)
