@@ -1,14 +1,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from pathlib import Path
+
+import pytest
 
 from .suite import table
 from .suite.table import Outcome
 
-if TYPE_CHECKING:
-    from pathlib import Path
-
+BASELINE = sorted((Path(__file__).parent / "baseline").glob("*.json"))
 OUTCOMES = [
     Outcome("ecs_tasks/b", "ECS", "tasks", "failed", "no task runs here"),
     Outcome("ecs_tasks/a", "ECS", "api", "held"),
@@ -50,3 +50,17 @@ def test_file_does_not_depend_on_the_order_of_the_run(tmp_path: Path) -> None:
         "verdict": "held",
         "reason": "",
     }
+
+
+@pytest.mark.parametrize("path", BASELINE, ids=lambda path: path.stem)
+def test_kept_table_says_what_it_is_of_and_adds_up(path: Path) -> None:
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert set(kept["about"]) == {"of", "date", "botocore"}
+    assert kept["services"] == table.rows(Outcome(**one) for one in kept["checks"])
+    # A slip of the suite itself is no verdict on anybody.
+    slips = ("TypeError", "NameError", "AttributeError")
+    assert [one for one in kept["checks"] if one["reason"].startswith(slips)] == []
+
+
+def test_there_are_tables_of_moto_and_ministack() -> None:
+    assert [path.stem for path in BASELINE] == ["ministack", "moto"]

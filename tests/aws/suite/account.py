@@ -40,6 +40,8 @@ APP_PORT: Final = 8080
 # Where the check's text is "ECS refuses", AWS's reference lists both, and says of neither when.
 BAD_REQUEST: Final = ("ClientException", "InvalidParameterException")
 POLL_SECONDS: Final = 0.25
+STOP_SECONDS: Final = 2  # for a container that does not listen to SIGTERM
+LEAVE_SECONDS: Final = 15
 _AMI = "/aws/service/ecs/optimized-ami/amazon-linux-2023/recommended/image_id"
 
 
@@ -139,8 +141,19 @@ class Account:
         """Create a cluster and give its name."""
         name = self.name("cluster")
         self.ecs.create_cluster(clusterName=name, **parameters)
-        self.afterwards("ecs", "delete_cluster", cluster=name)
+        self._undo.callback(self._delete_cluster, name)
         return name
+
+    def _delete_cluster(self, name: str) -> None:
+        """Delete a cluster as soon as what was in it has stopped."""
+        delete = self.client("ecs", judged=False).delete_cluster
+        with contextlib.suppress(BotoCoreError, ClientError):
+            tenacity.Retrying(
+                retry=tenacity.retry_if_exception(_is_not_empty),
+                wait=tenacity.wait_fixed(POLL_SECONDS),
+                stop=tenacity.stop_after_delay(LEAVE_SECONDS),
+                reraise=True,
+            )(delete, cluster=name)
 
     def role(self) -> str:
         """Create a role that tasks may take, and give its ARN."""
@@ -443,9 +456,11 @@ def container(name: str = "app", **settings: Any) -> Json:  # noqa: ANN401
     """Define a container of the course's application; its health check is the image's.
 
     Its memory is given, although Fargate does not ask for it: whether it may be left out is a
-    check of its own, and no condition of all the others.
+    check of its own, and no condition of all the others. It is stopped soon, so that a check
+    leaves nothing to the next one.
     """
-    form = {"name": name, "image": APP, "essential": True, "memory": 256} | settings
+    form = {"name": name, "image": APP, "essential": True, "memory": 256}
+    form |= {"stopTimeout": STOP_SECONDS} | settings
     return {key: value for key, value in form.items() if value is not None}
 
 
@@ -490,6 +505,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def _is_not_empty(error: BaseException) -> bool:
+    """Tell whether a cluster could not be deleted because of what was still in it."""
+    code = error.response["Error"]["Code"] if isinstance(error, ClientError) else ""
+    return code.startswith("ClusterContains")
 
 
 def _is_here(host: str | None) -> bool:
