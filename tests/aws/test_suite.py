@@ -22,13 +22,12 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
 
 
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "side-by-side"])
-def test_suite_prints_and_writes_a_table(tmp_path: Path, workers: tuple[str, ...]) -> None:
+def test_suite_prints_and_writes_a_table(tmp_path: Path) -> None:
     chosen = [f"{LOGS}::{HELD}", f"{LOGS}::{FAILED}", f"{TASKS}::{WAITS}"]
     path = tmp_path / "table.json"
     with aws_suite.moto() as (endpoint, of):
         to = ["--endpoint", endpoint, "--of", of, "--table", str(path)]
-        done = run(*chosen, *to, *workers)
+        done = run(*chosen, *to, "-n", "2")
     assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
     assert "AWS's documented behaviour" in done.stdout
     table = json.loads(path.read_text())
@@ -42,6 +41,16 @@ def test_suite_prints_and_writes_a_table(tmp_path: Path, workers: tuple[str, ...
     [why] = [one["reason"] for one in table["checks"] if one["service"] == "ECS"]
     assert "no task runs here" in why
     assert table["services"]["all"]["held"] == 1
+
+
+def test_suite_ends_soon_where_nothing_answers(tmp_path: Path) -> None:
+    path = tmp_path / "table.json"
+    done = run(LOGS, TASKS, "--endpoint", "http://127.0.0.1:1", "--table", str(path))
+    assert done.returncode == pytest.ExitCode.TESTS_FAILED, done.stdout + done.stderr
+    found = json.loads(path.read_text())["checks"]
+    assert len(found) > 50
+    assert {one["verdict"] for one in found} == {"failed"}
+    assert all("nothing answers here" in one["reason"] for one in found)
 
 
 def test_suite_is_left_out_without_an_endpoint() -> None:

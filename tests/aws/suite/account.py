@@ -514,7 +514,7 @@ def _is_not_empty(error: BaseException) -> bool:
 
 
 def _is_here(host: str | None) -> bool:
-    host = (host or "").rpartition(":")[0] if (host or "").count(":") == 1 else host or ""
+    host = (host or "").partition(":")[0]
     if host == "localhost" or host.endswith(".localhost"):
         return True
     try:
