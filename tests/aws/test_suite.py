@@ -1,4 +1,4 @@
-"""The suite as it is run: against moto, which answers at once, with two checks of known outcome."""
+"""The suite as it is run: against moto, which answers at once, with checks of known outcome."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[2]
 # What moto does, and what it does not: it takes any number of days for a retention.
 HELD, FAILED = "test_retention_can_be_set_and_taken_away", "test_retention_is_one_of_a_list"
 WAITS = "test_task_becomes_running"
+# And it answers a launch type of no letters here, which the model lacks.
+MISFITS = "test_default_strategy_chooses_the_capacity_provider"
 LOGS, TASKS = "tests/aws/suite/test_logs.py", "tests/aws/suite/test_ecs_tasks.py"
 
 
@@ -23,7 +25,7 @@ def run(*options: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_suite_prints_and_writes_a_table(tmp_path: Path) -> None:
-    chosen = [f"{LOGS}::{HELD}", f"{LOGS}::{FAILED}", f"{TASKS}::{WAITS}"]
+    chosen = [f"{LOGS}::{HELD}", f"{LOGS}::{FAILED}", f"{TASKS}::{WAITS}", f"{TASKS}::{MISFITS}"]
     path = tmp_path / "table.json"
     with aws_suite.moto() as (endpoint, of):
         to = ["--endpoint", endpoint, "--of", of, "--table", str(path)]
@@ -34,13 +36,16 @@ def test_suite_prints_and_writes_a_table(tmp_path: Path) -> None:
     assert table["about"]["of"].startswith("moto ")
     verdicts = {one["check"]: one["verdict"] for one in table["checks"]}
     assert verdicts == {
+        "ecs_tasks/default_strategy_chooses_the_capacity_provider": "answer",
         "ecs_tasks/task_becomes_running": "failed",
         "logs/retention_can_be_set_and_taken_away": "held",
         "logs/retention_is_one_of_a_list": "failed",
     }
-    [why] = [one["reason"] for one in table["checks"] if one["service"] == "ECS"]
+    misfits, why, *_ = [one["reason"] for one in table["checks"] if one["service"] == "ECS"]
+    assert "launchType is '', which is none of EC2" in misfits
     assert "no task runs here" in why
-    assert table["services"]["all"]["held"] == 1
+    counts = table["services"]["all"]
+    assert (counts["held"], counts["share"], counts["strictly"]) == (2, 50.0, 25.0)
 
 
 def test_suite_ends_soon_where_nothing_answers(tmp_path: Path) -> None:
