@@ -181,6 +181,15 @@ def test_unknown_service_is_missing(aws: Account) -> None:
     assert [failure["reason"] for failure in answer["failures"]] == ["MISSING"]
 
 
+@documented("shape:ecs.DescribeServicesRequest.services")
+def test_at_most_ten_services_are_described(aws: Account) -> None:
+    """More than ten services in one call of DescribeServices are refused."""
+    cluster = aws.cluster()
+    names = [aws.name("service") for _ in range(11)]
+    with refused(*BAD_REQUEST):
+        aws.ecs.describe_services(cluster=cluster, services=names)
+
+
 @documented("ecs/API_UpdateService")
 def test_unknown_service_is_not_updated(aws: Account) -> None:
     """Updating a service that is not found is a ServiceNotFoundException."""

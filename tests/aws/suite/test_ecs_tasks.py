@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from .account import BAD_REQUEST, container, exit_code, refused, shell
 from .documented import documented
 
 if TYPE_CHECKING:
-    from .account import Account
+    from .account import Account, Json
 
 SLEEP = shell("sleep 600")
 # In the order in which a task goes through them.
@@ -265,6 +266,48 @@ def test_default_strategy_chooses_the_capacity_provider(aws: Account) -> None:
     cluster = aws.cluster(capacityProviders=["FARGATE_SPOT"], defaultCapacityProviderStrategy=spot)
     [arn] = aws.run_with(cluster, sleeping(aws), networkConfiguration=aws.network())
     assert aws.task(cluster, arn)["capacityProviderName"] == "FARGATE_SPOT"
+
+
+def providers_of(aws: Account, *strategy: Json) -> Counter[str]:
+    """Run four tasks by a strategy over the capacity providers of Fargate, and count them."""
+    cluster = aws.cluster(capacityProviders=["FARGATE", "FARGATE_SPOT"])
+    form = {"capacityProviderStrategy": list(strategy), "networkConfiguration": aws.network()}
+    arns = aws.run_with(cluster, sleeping(aws), count=4, **form)
+    return Counter(aws.task(cluster, arn)["capacityProviderName"] for arn in arns)
+
+
+@documented("shape:ecs.CapacityProviderStrategyItem.weight")
+def test_weights_share_the_tasks(aws: Account) -> None:
+    """The weights of a strategy are the capacity providers' shares of the tasks."""
+    one = {"capacityProvider": "FARGATE", "weight": 1}
+    three = {"capacityProvider": "FARGATE_SPOT", "weight": 3}
+    assert providers_of(aws, one, three) == {"FARGATE": 1, "FARGATE_SPOT": 3}
+
+
+@documented("shape:ecs.CapacityProviderStrategyItem.base")
+def test_base_comes_before_the_weights(aws: Account) -> None:
+    """The base of a capacity provider is met first, and the weights share the rest."""
+    base = {"capacityProvider": "FARGATE", "base": 2, "weight": 1}
+    rest = {"capacityProvider": "FARGATE_SPOT", "weight": 1}
+    assert providers_of(aws, base, rest) == {"FARGATE": 3, "FARGATE_SPOT": 1}
+
+
+@documented("shape:ecs.CapacityProviderStrategyItem.base")
+def test_only_one_capacity_provider_has_a_base(aws: Account) -> None:
+    """A strategy in which two capacity providers have a base is refused."""
+    strategy = [
+        {"capacityProvider": name, "base": 1, "weight": 1} for name in ("FARGATE", "FARGATE_SPOT")
+    ]
+    with refused(*BAD_REQUEST):
+        providers_of(aws, *strategy)
+
+
+@documented("shape:ecs.CapacityProviderStrategyItem.weight")
+def test_one_weight_is_not_zero(aws: Account) -> None:
+    """A strategy in which every weight is 0 is refused."""
+    strategy = [{"capacityProvider": name, "weight": 0} for name in ("FARGATE", "FARGATE_SPOT")]
+    with refused(*BAD_REQUEST):
+        providers_of(aws, *strategy)
 
 
 @documented("shape:ecs.Task.attachments", runs="tasks")
