@@ -298,7 +298,7 @@ def test_only_one_capacity_provider_has_a_base(aws: Account) -> None:
     strategy = [
         {"capacityProvider": name, "base": 1, "weight": 1} for name in ("FARGATE", "FARGATE_SPOT")
     ]
-    with refused(*BAD_REQUEST):
+    with refused(*BAD_REQUEST, by="RunTask"):
         providers_of(aws, *strategy)
 
 
@@ -306,7 +306,7 @@ def test_only_one_capacity_provider_has_a_base(aws: Account) -> None:
 def test_one_weight_is_not_zero(aws: Account) -> None:
     """A strategy in which every weight is 0 is refused."""
     strategy = [{"capacityProvider": name, "weight": 0} for name in ("FARGATE", "FARGATE_SPOT")]
-    with refused(*BAD_REQUEST):
+    with refused(*BAD_REQUEST, by="RunTask"):
         providers_of(aws, *strategy)
 
 
