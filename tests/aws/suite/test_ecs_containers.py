@@ -129,7 +129,7 @@ def test_containers_of_a_task_share_localhost(aws: Account) -> None:
 @documented("shape:ecs.ContainerDependency.condition", runs="tasks")
 def test_success_waits_for_an_exit_with_0(aws: Account) -> None:
     """SUCCESS starts a container only when the other one has ended with 0."""
-    first = container("first", command=shell("sleep 2")) | {"essential": False}
+    first = container("first", command=shell("sleep 6")) | {"essential": False}
     after = [{"containerName": "first", "condition": "SUCCESS"}]
     cluster = aws.cluster()
     arn = aws.run(

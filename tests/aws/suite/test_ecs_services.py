@@ -443,7 +443,7 @@ def test_stopped_task_is_replaced(aws: Account) -> None:
 def test_task_that_ends_by_itself_is_replaced(aws: Account) -> None:
     """When a service's task ends by itself, the service runs another copy."""
     cluster = aws.cluster()
-    service = aws.service(cluster, aws.task_definition(container(command=shell("sleep 4"))), 1)
+    service = aws.service(cluster, aws.task_definition(container(command=shell("sleep 8"))), 1)
     aws.steady(cluster, service)
     [first] = aws.tasks_of(cluster, service)
 
