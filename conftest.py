@@ -4,7 +4,8 @@ Fixtures do not run for the cells of notebooks, so all of this is done by hooks.
 
 With ``pytest -n 2`` workers run the tests side by side, each a process of its own with these
 hooks, and a controller adds up what they say. A file is never split: the cells of a notebook
-belong together. Only the proofs of checks are dealt out one by one: each opens a lab of its own.
+belong together. Only what stands alone is dealt out one by one: the proofs of checks, each of which
+opens a lab of its own, and the checks of AWS's behaviour.
 """
 
 from __future__ import annotations
@@ -53,7 +54,8 @@ SWARM_SECONDS = 1200
 MOST_WITHOUT_OUTPUT = 0.35
 # May only fall: an output that is not compared proves nothing.
 MOST_IGNORED = 0
-ONE_BY_ONE = "tests/lab/checks/"
+# Each of these stands alone, and mostly waits.
+ONE_BY_ONE = ("tests/lab/checks/", "tests/aws/suite/")
 # A chart's form for JupyterLab is not stored, like a widget's: its HTML holds the same spec.
 NOT_STORED = "application/vnd.plotly.v1+json"
 RUNS_REMEMBERED = 5

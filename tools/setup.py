@@ -10,7 +10,9 @@ venv     `.venv`, with exactly what `requirements.lock` lists
 engine   a container engine that answers; starts Docker's where root may
 browser  Chromium or Chrome, for the tests of the site
 images   the course's own images on the engine
-lock     for maintainers: resolves `pyproject.toml` into `requirements.lock` anew
+lock     for maintainers: brings `requirements.lock` in line with `pyproject.toml`: what is locked
+         stays, what is new comes in
+upgrade  for maintainers: the same, with the newest versions that fit of everything
 """
 
 from __future__ import annotations
@@ -454,11 +456,21 @@ class Setup:
         stamp.write_text(json.dumps(wanted), encoding="utf-8")
 
     def make_lock(self) -> None:
-        """Resolve the dependencies anew; without `.venv` there is no uv to do it."""
-        self.make_venv()
-        self.step.say("resolving")
+        """Resolve the dependencies, and keep each version that is locked and still fits."""
+        self._resolve("resolving")
+
+    def upgrade(self) -> None:
+        """Resolve the dependencies anew, each to its newest version that fits."""
+        self._resolve("resolving anew", "--upgrade")
+
+    def _resolve(self, what: str, *options: str) -> None:
+        # Without `.venv` there is no uv to do it. The one that is there will do: to install first
+        # what is about to change would refuse a new dependency that the lock does not have yet.
+        if not self._works([str(self.venv / "bin" / "uv"), "--version"]):
+            self.make_venv()
+        self.step.say(what)
         extras = ["--extra", "book", "--extra", "dev"]
-        form = ["--universal", "--generate-hashes", "--no-header", "--upgrade"]
+        form = ["--universal", "--generate-hashes", "--no-header", *options]
         self._uv("pip", "compile", "pyproject.toml", *extras, *form, "-o", "requirements.lock")
 
     def _has_python(self) -> bool:
@@ -731,6 +743,7 @@ STEPS: dict[str, Callable[[Setup], None]] = {
     "browser": Setup.browser,
     "images": Setup.images,
     "lock": Setup.make_lock,
+    "upgrade": Setup.upgrade,
 }
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import os
 import socketserver
 import sys
 import threading
+import zipfile
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -127,6 +128,53 @@ def test_says_that_the_lock_lacks_a_package() -> None:
 
 def test_the_lock_of_the_course_lists_uv() -> None:
     assert "--hash=" in setup.lock_entry((ROOT / "requirements.lock").read_text(), "uv")
+
+
+def wheel(folder: Path, name: str, version: str) -> None:
+    """Write the smallest package that uv takes for one."""
+    about = f"{name}-{version}.dist-info"
+    with zipfile.ZipFile(folder / f"{name}-{version}-py3-none-any.whl", "w") as archive:
+        head = f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n"
+        archive.writestr(f"{about}/METADATA", head)
+        archive.writestr(f"{about}/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+        archive.writestr(f"{about}/RECORD", "")
+
+
+@pytest.fixture
+def orchard(doors: setup.Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> setup.Setup:
+    """Two packages in a folder, of which the lock has one, in its older version."""
+    (tmp_path / "packages").mkdir()
+    for name, version in (("apple", "1.0"), ("apple", "2.0"), ("pear", "1.0")):
+        wheel(tmp_path / "packages", name, version)
+    (tmp_path / "pyproject.toml").write_text(
+        "[project]\nname = 'x'\nversion = '1'\ndependencies = ['apple', 'pear']\n"
+        "[project.optional-dependencies]\nbook = []\ndev = []\n"
+    )
+    (tmp_path / "requirements.lock").write_text("apple==1.0\n")
+    (tmp_path / ".venv" / "bin").mkdir(parents=True)
+    for program in ("python", "uv"):
+        (tmp_path / ".venv" / "bin" / program).symlink_to(ROOT / ".venv" / "bin" / program)
+    monkeypatch.setenv("UV_NO_INDEX", "1")
+    monkeypatch.setenv("UV_FIND_LINKS", str(tmp_path / "packages"))
+    return doors
+
+
+def locked(folder: Path) -> list[str]:
+    lines = (folder / "requirements.lock").read_text().splitlines()
+    return [line.split()[0] for line in lines if "==" in line and not line.startswith(" ")]
+
+
+def test_lock_keeps_what_is_locked_and_adds_what_is_new(
+    orchard: setup.Setup, tmp_path: Path
+) -> None:
+    setup.STEPS["lock"](orchard)
+    assert locked(tmp_path) == ["apple==1.0", "pear==1.0"]
+    assert "--hash=" in setup.lock_entry((tmp_path / "requirements.lock").read_text(), "pear")
+
+
+def test_upgrade_takes_the_newest_of_everything(orchard: setup.Setup, tmp_path: Path) -> None:
+    setup.STEPS["upgrade"](orchard)
+    assert locked(tmp_path) == ["apple==2.0", "pear==1.0"]
 
 
 def test_stamp_stays_when_nothing_that_matters_changes(doors: setup.Setup, tmp_path: Path) -> None:
