@@ -9,6 +9,7 @@ from pydantic import Field
 
 from facts.records import FactsError, Record, read_as
 from facts.road import load_road
+from facts.times import load_times
 
 __all__ = ["Compared", "Comparison", "Seen", "load_comparison"]
 
@@ -20,7 +21,7 @@ class Seen(Record):
     """What a cell of a notebook has shown.
 
     Attributes:
-        says: The result in a few words.
+        says: The result in a few words; ``{heal_loop}`` stands for a median of `facts.times`.
         chapter: The notebook's stem.
         cell: The id of its cell.
         shows: A part of the cell's stored output, from which the result can be read.
@@ -30,6 +31,11 @@ class Seen(Record):
     chapter: _Words
     cell: _Words
     shows: _Words
+
+    @property
+    def result(self) -> str:
+        """The result, with the measured seconds in their places."""
+        return self.says.format_map(_medians())
 
 
 class Compared(Record):
@@ -62,12 +68,26 @@ class Comparison(Record):
         for name, row in self.rows.items():
             if sorted([*row.measured, *row.waits]) != sorted(self.columns):
                 yield f"{name}: give each of {', '.join(self.columns)} once"
+            for column, seen in row.measured.items():
+                try:
+                    _ = seen.result
+                except KeyError as unknown:
+                    known = ", ".join(_medians())
+                    yield f"{name}, {column}: no figure {unknown}; there are {known}"
             chapters = [*row.waits.values(), *(seen.chapter for seen in row.measured.values())]
             yield from (
                 f"{name}: unknown chapter {chapter!r}"
                 for chapter in chapters
                 if chapter not in load_road().titles
             )
+
+
+def _medians() -> dict[str, str]:
+    return {
+        f"{row}_{column.replace('-', '_')}": f"{timed.median:.1f}"
+        for row, columns in load_times().rows.items()
+        for column, timed in columns.items()
+    }
 
 
 @cache

@@ -44,7 +44,7 @@ class MeasuredComparison:
 
 def _say(row: Compared, column: str) -> str:
     if column in row.measured:
-        return row.measured[column].says
+        return row.measured[column].result
     return f"waits for chapter {_digits(row.waits[column])}"
 
 

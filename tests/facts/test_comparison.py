@@ -42,6 +42,7 @@ def test_a_chapter_that_exists_is_not_waited_for() -> None:
         ),
         ("chapter: 04-images", "chapter: 04-image", "image: unknown chapter '04-image'"),
         ("waits: {eb: 11", "waits: {ebb: 11", "crash: give each of"),
+        ("{heal_loop}", "{heal_lop}", "heal, docker: no figure 'heal_lop'; there are heal_loop, "),
         ("shows: ", "show: ", "rows.crash.measured.docker.shows"),
     ],
 )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from facts.comparison import load_comparison
+from facts.times import load_times
 from widgets import MeasuredComparison
 
 COMPARISON = load_comparison()
@@ -23,4 +24,7 @@ def test_what_waits_names_its_chapter() -> None:
 def test_the_text_fits_under_a_cell() -> None:
     lines = repr(MeasuredComparison()).splitlines()
     assert len(lines) == len(COMPARISON.rows) + 1
-    assert lines[-1].endswith("Docker on one host: seconds, if the host has room")
+    scale = load_times().rows["scale"]
+    own, swarm = (f"{scale[column].median:.1f}" for column in ("loop", "swarm"))
+    said = f"Docker on one host: {own} by a loop of your own, {swarm} by Swarm"
+    assert lines[-1].endswith(said)
