@@ -296,23 +296,8 @@ def _check_placement(lab: Lab) -> None:
         )
 
 
-def _service(lab: Lab, short: str) -> Service:
-    try:
-        # docker-py has no types for services.
-        found: Service = lab.docker.services.get(lab.name(short))  # type: ignore[no-untyped-call]
-    except docker.errors.NotFound:
-        raise NotYet(
-            f"No service has the name {lab.name(short)}, which is lab.name({short!r})."
-        ) from None
-    except docker.errors.APIError as refusal:
-        if "not a swarm manager" not in str(refusal.explanation):
-            raise
-        raise NotYet("You have no swarm here yet, so there can be no service.") from None
-    return found
-
-
 def _check_rollback(lab: Lab) -> None:
-    service = _service(lab, "web")
+    service = evidence.service(lab, "web")
     action = (service.attrs["Spec"].get("UpdateConfig") or {}).get("FailureAction", "pause")
     if action != "rollback":
         raise NotYet(

@@ -303,7 +303,7 @@ def _a_container(lab: Lab, service: Service) -> Container:
 
 
 def _check_market(lab: Lab) -> None:
-    market = _service(lab, "market")
+    market = evidence.service(lab, "market")
     spec = market.attrs["Spec"]
     template = spec["TaskTemplate"]
     replicas = spec["Mode"].get("Replicated", {}).get("Replicas")
@@ -334,17 +334,6 @@ def _check_market(lab: Lab) -> None:
             f"This check has killed one of its containers, and {SETTLE_SECONDS} s later "
             f"{len(_running(market))} tasks run: the restart policy is {condition!r}."
         )
-
-
-def _service(lab: Lab, short: str) -> Service:
-    if not lab.docker.info()["Swarm"].get("ControlAvailable"):
-        raise NotYet(f"There is no swarm: run the cell that prepares {short}.")
-    services = {str(each.name): each for each in lab.docker.services.list()}
-    if lab.name(short) not in services:
-        there = sorted(name.removeprefix(lab.naming.prefix) for name in services)
-        said = f"There is: {', '.join(there)}." if there else "There is none at all."
-        raise NotYet(f"No service has the name {lab.name(short)}. {said}")
-    return services[lab.name(short)]
 
 
 def _of_this_spec(service: Service) -> list[dict[str, Any]]:

@@ -17,12 +17,14 @@ from lab.abilities import Ability, missing_in
 from lab.checks.exercise import NotYet
 from lab.cleaning import images_of
 from lab.naming import by_seed, short_tag
+from lab.swarm import labels_of_swarm
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from docker.models.containers import Container
     from docker.models.images import Image
+    from docker.models.services import Service
 
     from lab.session import Lab
 
@@ -49,6 +51,7 @@ __all__ = [
     "published_url",
     "ran_out_of_memory",
     "running",
+    "service",
     "settle",
     "shared_networks",
     "short",
@@ -107,6 +110,25 @@ def container(lab: Lab, short: str) -> Container:
     raise NotYet(
         f"No container has the name {lab.name(short)}, which is lab.name({short!r}). {there}"
     )
+
+
+def service(lab: Lab, short: str) -> Service:
+    """Find a service of the learner by its short name, in the lab's own swarm.
+
+    Raises:
+        NotYet: There is none; the hint names what is there instead.
+    """
+    # Another lab may have the engine's swarm meanwhile.
+    if not labels_of_swarm(lab.docker.info()).items() >= lab.naming.labels.items():
+        raise NotYet("You have no swarm here yet, so there can be no service.")
+    found = {str(each.name): each for each in lab.docker.services.list()}
+    if lab.name(short) not in found:
+        names = sorted(name.removeprefix(lab.naming.prefix) for name in found)
+        there = f"There is: {', '.join(names)}." if names else "There is none at all."
+        raise NotYet(
+            f"No service has the name {lab.name(short)}, which is lab.name({short!r}). {there}"
+        )
+    return found[lab.name(short)]
 
 
 def image(lab: Lab, short: str) -> Image:
