@@ -263,6 +263,11 @@ class LabelledAPIClient(docker.APIClient):
         info = self.info()
         labels = labels_of_swarm(info)
         if info["Swarm"]["LocalNodeState"] != "inactive" and not self._is_own(labels):
+            if labels.get("course") == COURSE:
+                raise SwarmTakenError(
+                    "Another lab has the swarm of this engine: you have none to leave.",
+                    next_step="go on; whoever has it gives it back.",
+                )
             raise SwarmTakenError(
                 "This lab did not make the swarm that its engine is part of.",
                 next_step="the course never touches it: if it is yours, and you do not need it, "

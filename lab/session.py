@@ -479,8 +479,8 @@ class Lab:
                 raise NotReadyError(
                     f"Of the service {short}, {found} tasks are {state}, "
                     f"not {number}, after {timeout:g} s.{said}",
-                    next_step="look at its tasks with lab.show(service.tasks(), 'Slot', "
-                    "'DesiredState', 'Status.State').",
+                    next_step="look at its tasks, which "
+                    f"lab.docker.services.get(lab.name({short!r})).tasks() lists.",
                 )
             time.sleep(POLL_SECONDS)
 

@@ -151,7 +151,16 @@ def _templates() -> jinja2.Environment:
 
 
 def _code(text: str) -> Markup:
-    """Turns `words between backticks` into code elements and escapes the rest."""
+    """Turns `words between backticks` into code, *those between stars* into emphasis."""
     code = Markup("<code>{}</code>")
     parts = enumerate(text.split("`"))
-    return Markup().join(code.format(part) if i % 2 else escape(part) for i, part in parts)
+    return Markup().join(code.format(part) if i % 2 else _stressed(part) for i, part in parts)
+
+
+_STARS = re.compile(r"\*(\S(?:[^*]*\S)?)\*")
+
+
+def _stressed(text: str) -> Markup:
+    stress = Markup("<em>{}</em>")
+    parts = enumerate(_STARS.split(text))
+    return Markup().join(stress.format(part) if i % 2 else escape(part) for i, part in parts)

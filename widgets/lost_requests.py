@@ -195,8 +195,9 @@ def _summary(table: Deployments, ways: list[Way]) -> str:
         total = sum(way.sent for way in ways if not way.lost)
         told.append(f"{_and(free)} lost none of {total}")
     runs = _spread([len(way.runs) for way in ways])
+    each = " of each way" if len(ways) > 1 else ""
     return (
-        f"{runs} runs of each way on {table.date}, {table.engine}, {table.cores} cores, "
+        f"{runs} runs{each} on {table.date}, {table.engine}, {table.cores} cores, "
         f"{table.per_second} requests a second: {'; '.join(told)}."
     )
 
@@ -227,9 +228,11 @@ def _told(ways: list[Way]) -> Table:
 def _notes(table: Deployments) -> tuple[str, ...]:
     return (
         (
-            f"The picture shows one run of each way. Version 2 listens {table.start_seconds} s "
-            f"after its start, as larger programs do. An answer after {LATE_MS / 1000:g} s or more "
-            "is called late. A row ends a second after its last change."
+            f"The picture shows one run of {table.per_second} requests a second for each way, and "
+            "the count beside its name is of the whole run. "
+            f"Version 2 listens {table.start_seconds} s after its start, as larger programs do. "
+            f"An answer after {LATE_MS / 1000:g} s or more is called late. "
+            "A row ends a second after its last change."
         ),
     )
 

@@ -31,6 +31,8 @@ PORT: dict[str, Any] = {"8080/tcp": ("127.0.0.1", None)}
 FIRST_SECONDS = 5
 # A loop looks twice a second, and a start takes one on a busy machine.
 HEAL_SECONDS = 25
+# A loop that takes a starting container for unsound replaces it at each pass.
+STABLE_SECONDS = 3
 # Three failed checks, a second apart, come before.
 REPLACE_SECONDS = 35
 # The pauses of a back-off of 1, 2 and 4 seconds, and three starts.
@@ -218,6 +220,13 @@ def _check_keeper(lab: Lab) -> None:
         raise NotYet(f"{evidence.short(lab, sick)} was unhealthy, and nothing took its place.")
     if any(each == victim for each in _all(lab)):
         raise NotYet(f"{short}, which is dead, is still there: nobody clears it away.")
+    before = {str(each.id) for each in _labelled(lab, "kiosk")}
+    time.sleep(STABLE_SECONDS)
+    if before != {str(each.id) for each in _labelled(lab, "kiosk")}:
+        raise NotYet(
+            f"Within {STABLE_SECONDS} s containers were replaced with which nothing was wrong: "
+            "does your program take one that has just been started for unsound?"
+        )
 
 
 def _is_begun(lab: Lab, app: str) -> bool:

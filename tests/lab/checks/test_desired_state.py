@@ -121,6 +121,21 @@ def the_dead_stay(lab: Lab) -> None:
     lab.loop(reconcile)
 
 
+def only_the_healthy_are_sound(lab: Lab) -> None:
+    def reconcile() -> None:
+        sound = []
+        for each in labelled(lab, "kiosk"):
+            if each.attrs["State"]["Health"]["Status"] == "healthy":
+                sound.append(each)
+            else:
+                each.remove(force=True)
+        for _ in range(len(sound), REPLICAS):
+            lab.docker.containers.run(APP, labels={"app": "kiosk"}, detach=True)
+
+    # With a pass each half second none of them would ever become healthy.
+    lab.loop(reconcile, every=2.5)
+
+
 def start_flaky(lab: Lab) -> None:
     options: dict[str, Any] = {"labels": {"app": "flaky"}, "environment": {"START_EXIT": "1"}}
     lab.docker.containers.run(APP, detach=True, **options)
@@ -201,6 +216,7 @@ class TestDesiredState(CheckProof):
         Wrong("08.2", only_two_are_kept, "2 sound containers have the label app=kiosk"),
         Wrong("08.2", what_runs_is_sound, "what does your program count as sound?"),
         Wrong("08.2", the_dead_stay, "which is dead, is still there"),
+        Wrong("08.2", only_the_healthy_are_sound, "one that has just been started for unsound?"),
         Wrong("08.3", no_back_off, "it does not grow"),
         Wrong("08.3", flaky_is_tried_once, "or it has given up for good"),
         Wrong("08.3", flaky_does_not_fail, "flaky runs, and has not failed for 6 s"),
