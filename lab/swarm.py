@@ -240,8 +240,10 @@ def end_if_free(client: docker.DockerClient) -> None:
     """
     info = client.info()
     labels = labels_of_swarm(info)
+    if not _is_free(labels):
+        return
     path = _path_of(info)
-    if not _is_free(labels) or path in _turns:
+    if path in _turns:
         return
     with contextlib.suppress(filelock.Timeout), _lock_of(path, naming=None).acquire(timeout=0):
         if labels_of_swarm(client.info()) == labels and not foreign_services(client):

@@ -213,13 +213,6 @@ def _check_shop(lab: Lab) -> None:
         raise NotYet(
             "shop was made and never started, because somebody else has the port that it asks for."
         )
-    if shop.status == "restarting" or (starts and evidence.variable(shop, "START_EXIT")):
-        raise NotYet(
-            f"shop ends right after each start, with {shop.attrs['State']['ExitCode']}, and the "
-            "engine starts it again and again: its log says why, and its variables who wanted it."
-        )
-    if shop.status != "running":
-        raise NotYet(f"shop should run, but {evidence.in_words(shop)}.")
     limit = shop.attrs["HostConfig"]["Memory"]
     if 0 < limit < NEEDED_UNDER_LOAD:
         killed = "The kernel has killed it already, and it came back. " if starts else ""
@@ -227,6 +220,13 @@ def _check_shop(lab: Lab) -> None:
             f"{killed}shop may take {limit >> 20} MB, and needs {NEEDED_UNDER_LOAD >> 20} MB "
             "under load."
         )
+    if shop.status == "restarting" or (starts and evidence.variable(shop, "START_EXIT")):
+        raise NotYet(
+            f"shop ends right after each start, with {shop.attrs['State']['ExitCode']}, and the "
+            "engine starts it again and again: its log says why, and its variables who wanted it."
+        )
+    if shop.status != "running":
+        raise NotYet(f"shop should run, but {evidence.in_words(shop)}.")
     if evidence.health(shop) == "unhealthy":
         raise NotYet(
             "shop runs and is unhealthy. Does it give no answer, "

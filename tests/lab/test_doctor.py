@@ -156,7 +156,7 @@ def test_what_an_engine_says_that_it_cannot_do_is_a_warning_each(socket_path: Pa
     assert all(finding.state is State.WARNING for finding in limits)
     memory = limits[1]
     assert memory.next_step == (
-        "There is nothing to do: chapters 02, 05 and 07 will say so when opened."
+        "There is nothing to do: chapters 02, 05, 07 and 09 will say so when opened."
     )
 
 

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import uuid
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn
 
 import docker
@@ -260,11 +261,12 @@ def test_a_container_that_others_stand_on_is_removed_after_them(
         monkeypatch.setattr(cleaning, "find", lambda *_, **__: cleaning.Found(containers))
 
     found(Stub("a", needed_by="c"), Stub("b"), Stub("c"))
-    cleaning.sweep(None, chapter=None, learner=None)
+    engine = SimpleNamespace(info=dict)
+    cleaning.sweep(engine, chapter=None, learner=None)  # type: ignore[arg-type]
     assert gone == ["b", "c", "a"]
     found(Stub("d", needed_by="somebody's"))
     with pytest.raises(docker.errors.APIError, match="has dependent containers"):
-        cleaning.sweep(None, chapter=None, learner=None)
+        cleaning.sweep(engine, chapter=None, learner=None)  # type: ignore[arg-type]
 
 
 def test_two_learners_never_meet(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     import docker
     from docker.models.services import Service
 
+# A swarm with somebody else's service in it would hinder the other workers' tests.
+pytestmark = pytest.mark.alone
+
 # Another learner's notebook: it says when it has the swarm, and closes when it is told to.
 OTHER = """
 import os, sys

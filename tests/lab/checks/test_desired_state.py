@@ -132,8 +132,11 @@ def only_the_healthy_are_sound(lab: Lab) -> None:
         for _ in range(len(sound), REPLICAS):
             lab.docker.containers.run(APP, labels={"app": "kiosk"}, detach=True)
 
-    # With a pass each half second none of them would ever become healthy.
-    lab.loop(reconcile, every=2.5)
+    for number in range(1, 4):
+        app(lab, f"kiosk-{number}", "kiosk")
+    for each in labelled(lab, "kiosk"):
+        lab.wait_for(each, "State.Health.Status", "healthy")
+    lab.loop(reconcile)
 
 
 def start_flaky(lab: Lab) -> None:
