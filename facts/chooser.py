@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from facts.records import FactsError, Record, load_facts, read_as
+from facts.records import FactsError, Record, load_facts, read_as, refuse_faults
 
 __all__ = [
     "TABLE",
@@ -305,9 +305,7 @@ def _course_chooser() -> Chooser:
 
 def _read_chooser(path: Path) -> Chooser:
     chooser = read_as(Chooser, path)
-    faults = list(chooser.faults())
-    if faults:
-        raise FactsError("\n".join([f"{path.name} has rules that can't hold:", *faults]))
+    refuse_faults(path, chooser.faults(), "has rules that can't hold")
     return chooser
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from facts.records import FactsError, Record, read_as
+from facts.records import Record, read_as, refuse_faults
 from facts.road import load_road
 from facts.times import load_times
 
@@ -102,7 +102,5 @@ def load_comparison(path: Path = _COMPARISON) -> Comparison:
         'no, only reported'
     """
     comparison = read_as(Comparison, path)
-    faults = list(comparison.faults())
-    if faults:
-        raise FactsError("\n".join([f"{path.name} is not complete:", *faults]))
+    refuse_faults(path, comparison.faults())
     return comparison

@@ -1,14 +1,14 @@
 """What each way of deploying cost: lost requests, counted in recorded runs."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import Field
 
-from facts.records import FactsError, Record, read_as
+from facts.records import Record, read_as, refuse_faults
 
 __all__ = ["LATE_MS", "Deployments", "Run", "Sent", "Way", "load_deployments"]
 
@@ -54,6 +54,12 @@ class Run(Record):
     sent: _Count
     lost: _Count
     late: _Count
+
+    @classmethod
+    def of(cls, sent: Sequence[Sent]) -> Self:
+        """Count what became of the requests of one run."""
+        outcomes = [one.outcome for one in sent]
+        return cls(sent=len(sent), lost=outcomes.count("lost"), late=outcomes.count("late"))
 
 
 class Way(Record):
@@ -109,11 +115,7 @@ class Deployments(Record):
     def faults(self) -> Iterator[str]:
         """List the ways whose drawing is none of their runs."""
         for name, way in self.ways.items():
-            outcomes = [sent.outcome for sent in way.drawn]
-            drawn = Run(
-                sent=len(outcomes), lost=outcomes.count("lost"), late=outcomes.count("late")
-            )
-            if drawn not in way.runs:
+            if Run.of(way.drawn) not in way.runs:
                 yield f"{name}: the requests that are drawn are those of none of its runs"
 
 
@@ -129,7 +131,5 @@ def load_deployments(path: Path = _DEPLOYMENTS) -> Deployments:
         True
     """
     deployments = read_as(Deployments, path)
-    faults = list(deployments.faults())
-    if faults:
-        raise FactsError("\n".join([f"{path.name} is not complete:", *faults]))
+    refuse_faults(path, deployments.faults())
     return deployments

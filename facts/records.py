@@ -5,6 +5,7 @@ of which day it is and after how many days it should be looked at again.
 """
 
 import datetime as dt
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Generic, Literal, Self, TypeVar
@@ -30,6 +31,7 @@ __all__ = [
     "Version",
     "load_facts",
     "read_as",
+    "refuse_faults",
 ]
 
 _HERE = Path(__file__).parent
@@ -362,6 +364,25 @@ class Facts(Record):
             if days != sorted(days):
                 found.append("its days are out of order")
         return found
+
+
+def refuse_faults(path: Path, faults: Iterable[str], wrong: str = "is not complete") -> None:
+    """Refuse a table of which something is missing or can't be.
+
+    Args:
+        path: The table's file.
+        faults: What is wrong with it, each in a line; none is fine.
+        wrong: What that makes of the table.
+
+    Raises:
+        FactsError: There are faults; the message has each of them.
+
+    Example:
+        >>> refuse_faults(Path("times.yaml"), [])
+    """
+    found = list(faults)
+    if found:
+        raise FactsError("\n".join([f"{path.name} {wrong}:", *found]))
 
 
 def read_as(kind: type[_Kind], path: Path) -> _Kind:

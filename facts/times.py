@@ -8,7 +8,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from facts.records import FactsError, Record, read_as
+from facts.records import Record, read_as, refuse_faults
 
 __all__ = ["Timed", "Times", "load_times"]
 
@@ -89,7 +89,5 @@ def load_times(path: Path = TIMES) -> Times:
         True
     """
     times = read_as(Times, path)
-    faults = list(times.faults())
-    if faults:
-        raise FactsError("\n".join([f"{path.name} is not complete:", *faults]))
+    refuse_faults(path, times.faults())
     return times

@@ -177,10 +177,7 @@ class LabelledAPIClient(docker.APIClient):
         Raises:
             NameTakenError: The name belongs to a service that the learner did not make here.
         """
-        for found in self._named(name, self.services):
-            if not self._is_own(found["Spec"].get("Labels")):
-                raise self._name_taken("service", str(name))
-            self.remove_service(found["ID"])  # type: ignore[no-untyped-call]
+        self._make_way("service", name, self.services, self.remove_service)
         self._label_tasks(task_template)
         labels = self._labelled(labels)
         return super().create_service(task_template, name, labels, *args, **options)  # type: ignore[no-untyped-call]
@@ -226,10 +223,7 @@ class LabelledAPIClient(docker.APIClient):
         Raises:
             NameTakenError: The name belongs to a secret that the learner did not make here.
         """
-        for found in self._named(name, self.secrets):
-            if not self._is_own(found["Spec"].get("Labels")):
-                raise self._name_taken("secret", name)
-            self.remove_secret(found["ID"])
+        self._make_way("secret", name, self.secrets, self.remove_secret)
         return super().create_secret(name, data, self._labelled(labels), *args, **options)
 
     def create_config(
@@ -245,10 +239,7 @@ class LabelledAPIClient(docker.APIClient):
         Raises:
             NameTakenError: The name belongs to a config that the learner did not make here.
         """
-        for found in self._named(name, self.configs):
-            if not self._is_own(found["Spec"].get("Labels")):
-                raise self._name_taken("config", name)
-            self.remove_config(found["ID"])  # type: ignore[no-untyped-call]
+        self._make_way("config", name, self.configs, self.remove_config)
         return super().create_config(name, data, self._labelled(labels), *args, **options)
 
     def leave_swarm(self, force: bool = False) -> Literal[True]:  # noqa: FBT001, FBT002  # docker-py's
@@ -358,10 +349,25 @@ class LabelledAPIClient(docker.APIClient):
         labels = found["Config"].get("Labels") or {}
         return str(found["Id"]) if labels.get("course") == COURSE else name
 
-    def _named(self, name: str | None, list_all: Callable[..., Any]) -> list[dict[str, Any]]:
+    def _make_way(
+        self,
+        kind: str,
+        name: str | None,
+        list_all: Callable[..., Any],
+        remove: Callable[[str], Any],
+    ) -> None:
+        """Remove the learner's own service, secret or config of a name.
+
+        Raises:
+            NameTakenError: The name belongs to one that the learner did not make here.
+        """
         # The engine's filter also finds names that only begin with this one.
-        found = list_all(filters={"name": name}) if name else ()
-        return [one for one in found if one["Spec"]["Name"] == name]
+        for found in list_all(filters={"name": name}) if name else ():
+            if found["Spec"]["Name"] != name:
+                continue
+            if not self._is_own(found["Spec"].get("Labels")):
+                raise self._name_taken(kind, str(name))
+            remove(found["ID"])
 
     def _create(
         self, config: dict[str, Any], name: str | None, platform: str | None

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Lab", "open_lab"]
 
 POLL_SECONDS = 0.1
+_LOOK_AT_TASKS = "look at its tasks, which lab.docker.services.get(lab.name({!r})).tasks() lists."
 UPDATE_ENDS = ("completed", "paused", "rollback_completed", "rollback_paused")
 
 
@@ -381,11 +382,11 @@ class Lab:
             if status.get("State") in UPDATE_ENDS and not _is_ending(service):
                 return str(status["State"])
             if time.monotonic() > deadline:
+                short = look_up(service, "name")
                 said = f"{status['State']}: {status['Message']}" if status else "never updated"
                 raise NotReadyError(
-                    f"The service {look_up(service, 'name')} is, after {timeout:g} s, {said}.",
-                    next_step="Look at its tasks: lab.show(service.tasks(), 'Slot', "
-                    "'DesiredState', 'Status.State').",
+                    f"The service {short} is, after {timeout:g} s, {said}.",
+                    next_step=_LOOK_AT_TASKS.format(short),
                 )
             time.sleep(POLL_SECONDS)
 
@@ -479,8 +480,7 @@ class Lab:
                 raise NotReadyError(
                     f"Of the service {short}, {found} tasks are {state}, "
                     f"not {number}, after {timeout:g} s.{said}",
-                    next_step="look at its tasks, which "
-                    f"lab.docker.services.get(lab.name({short!r})).tasks() lists.",
+                    next_step=_LOOK_AT_TASKS.format(short),
                 )
             time.sleep(POLL_SECONDS)
 

@@ -21,7 +21,15 @@ from rich.console import Console
 
 from facts.deployments import FEWEST_RUNS, Deployments, Run, Sent, Way
 from lab import LabError, open_lab
-from lab.checks.deployments_and_scheduling import APP, BOTH, CHAPTER, PORT, PROXY, RULES
+from lab.checks.deployments_and_scheduling import (
+    APP,
+    BOTH,
+    CHAPTER,
+    PORT,
+    RULES,
+    start_copy,
+    start_proxy,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -84,7 +92,7 @@ def without_a_gate(lab: Lab) -> Load:
     copies, url = _two_copies(lab)
     load = _begin(lab, url)
     for number, old in enumerate(copies, start=1):
-        _copy(lab, f"next-{number}", "web", SLOW)
+        start_copy(lab, f"next-{number}", alias="web", environment=SLOW)
         old.stop()
     for number in range(1, len(copies) + 1):
         new = lab.docker.containers.get(lab.name(f"next-{number}"))
@@ -111,10 +119,11 @@ def bad_version(lab: Lab) -> Load:
 def blue_green(lab: Lab) -> Load:
     """Start all copies of version 2 beside version 1, then lead the requests over, and back."""
     _two_copies(lab)
-    url = _proxy(lab, lab.name("front"), BOTH)
-    proxy = lab.docker.containers.get(lab.name("proxy"))
-    load = _begin(lab, url)
-    green = [_copy(lab, f"green-{number}", "green", SLOW) for number in (1, 2)]
+    proxy = start_proxy(lab, BOTH)
+    load = _begin(lab, lab.wait_ready(proxy))
+    green = [
+        start_copy(lab, f"green-{number}", alias="green", environment=SLOW) for number in (1, 2)
+    ]
     for copy in green:
         lab.wait_for(copy, "State.Health.Status", "healthy")
     for rules in (BOTH.replace("default_backend web", "default_backend green"), BOTH):
@@ -166,31 +175,6 @@ def _end(load: Load) -> Load:
     return load.stop()
 
 
-def _copy(lab: Lab, short: str, alias: str, environment: dict[str, str]) -> Container:
-    front = lab.name("front")
-    role = lab.docker.api.create_endpoint_config(aliases=[alias])
-    return lab.docker.containers.run(
-        APP,
-        name=lab.name(short),
-        network=front,
-        networking_config={front: role},
-        environment=environment,
-        detach=True,
-    )
-
-
-def _proxy(lab: Lab, network: str, rules: str = RULES) -> str:
-    proxy = lab.docker.containers.run(
-        PROXY,
-        name=lab.name("proxy"),
-        network=network,
-        environment={"RULES": rules},
-        ports=PORT,
-        detach=True,
-    )
-    return lab.wait_ready(proxy)
-
-
 def _reload(proxy: Container, rules: str) -> None:
     done = proxy.exec_run("proxy reload", environment={"RULES": rules})
     if done.exit_code:
@@ -199,10 +183,10 @@ def _reload(proxy: Container, rules: str) -> None:
 
 def _two_copies(lab: Lab) -> tuple[list[Container], str]:
     lab.docker.networks.create(lab.name("front"))
-    copies = [_copy(lab, f"web-{number}", "web", {}) for number in (1, 2)]
+    copies = [start_copy(lab, f"web-{number}", alias="web") for number in (1, 2)]
     for copy in copies:
         lab.wait_for(copy, "State.Health.Status", "healthy")
-    return copies, _proxy(lab, lab.name("front"))
+    return copies, lab.wait_ready(start_proxy(lab, RULES))
 
 
 def _service(lab: Lab, order: Order) -> tuple[Service, str]:
@@ -222,7 +206,7 @@ def _service(lab: Lab, order: Order) -> tuple[Service, str]:
             parallelism=1, order=order, failure_action="rollback", monitor=MONITOR
         ),
     )
-    url = _proxy(lab, str(mesh.name))
+    url = lab.wait_ready(start_proxy(lab, RULES, network="mesh"))
     lab.wait_tasks(web, 2)
     return web, url
 
@@ -256,8 +240,7 @@ def record(way: Deployment, runs: int) -> Way:
             sent = _sent(way.run(lab))
         finally:
             lab.close()
-        outcomes = [one.outcome for one in sent]
-        run = Run(sent=len(sent), lost=outcomes.count("lost"), late=outcomes.count("late"))
+        run = Run.of(sent)
         console.print(f"{way.name}, run {number}: {run}", markup=False)
         seen.append((run, sent))
     drawn = sorted(seen, key=lambda pair: (pair[0].lost, pair[0].sent))[len(seen) // 2][1]

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import plotly.graph_objects as go
 
-from facts.deployments import LATE_MS, Deployments, Sent, Way, load_deployments
+from facts.deployments import LATE_MS, Deployments, Run, Sent, Way, load_deployments
 from widgets.chart import COLOURS, Chart, Table, begin
 
 __all__ = ["LostRequests"]
@@ -155,10 +155,9 @@ def _add_keys(figure: go.Figure, longest: float, seen: set[str]) -> None:
         )
 
 
-def _lost(drawn: Iterable[Sent]) -> str:
-    outcomes = [sent.outcome for sent in drawn]
-    lost = outcomes.count("lost")
-    return f"{lost or 'none'} of {len(outcomes)} lost"
+def _lost(drawn: Sequence[Sent]) -> str:
+    run = Run.of(drawn)
+    return f"{run.lost or 'none'} of {run.sent} lost"
 
 
 def _hover(way: Way) -> str:

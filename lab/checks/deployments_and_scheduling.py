@@ -80,7 +80,8 @@ def _front(lab: Lab) -> str:
     return str(lab.docker.networks.create(name).name)
 
 
-def _copy(lab: Lab, short: str, *, alias: str, **options: Any) -> Container:  # noqa: ANN401
+def start_copy(lab: Lab, short: str, *, alias: str, **options: Any) -> Container:  # noqa: ANN401
+    """Start a copy of the application on the network ``front``, where it has a second name."""
     front = lab.name("front")
     role = lab.docker.api.create_endpoint_config(aliases=[alias])
     return lab.docker.containers.run(
@@ -93,11 +94,12 @@ def _copy(lab: Lab, short: str, *, alias: str, **options: Any) -> Container:  # 
     )
 
 
-def _proxy(lab: Lab, rules: str, short: str = "proxy") -> Container:
+def start_proxy(lab: Lab, rules: str, short: str = "proxy", *, network: str = "front") -> Container:
+    """Start the proxy with these rules on a network of the lab, published on this machine."""
     return lab.docker.containers.run(
         PROXY,
         name=lab.name(short),
-        network=lab.name("front"),
+        network=lab.name(network),
         environment={"RULES": rules},
         ports=PORT,
         detach=True,
@@ -107,16 +109,16 @@ def _proxy(lab: Lab, rules: str, short: str = "proxy") -> Container:
 def _prepare_rolling(lab: Lab) -> None:
     _front(lab)
     for number in (1, 2):
-        _copy(lab, f"web-{number}", alias="web")
-    lab.wait_ready(_proxy(lab, RULES))
+        start_copy(lab, f"web-{number}", alias="web")
+    lab.wait_ready(start_proxy(lab, RULES))
 
 
 def _prepare_switch(lab: Lab) -> None:
     _front(lab)
     for colour, alias, version in (("blue", "web", "1"), ("green", "green", "2")):
         for number in (1, 2):
-            _copy(lab, f"{colour}-{number}", alias=alias, environment={"VERSION": version})
-    lab.wait_ready(_proxy(lab, RULES))
+            start_copy(lab, f"{colour}-{number}", alias=alias, environment={"VERSION": version})
+    lab.wait_ready(start_proxy(lab, RULES))
 
 
 def inject(lab: Lab, fault: str) -> Container:
@@ -134,11 +136,11 @@ def inject(lab: Lab, fault: str) -> Container:
     bad = {**sound, **FAULTS[fault]}
     alias = {"name": "shop-2"}.get(fault, "web")
     copies = [
-        _copy(lab, "shop-1", alias="web", **(bad if fault in ("port", "memory") else sound)),
-        _copy(lab, "shop-2", alias=alias, **bad),
+        start_copy(lab, "shop-1", alias="web", **(bad if fault in ("port", "memory") else sound)),
+        start_copy(lab, "shop-2", alias=alias, **bad),
     ]
     rules = RULES.replace("/health", "/helath") if fault == "health" else RULES
-    door = _proxy(lab, rules, "door")
+    door = start_proxy(lab, rules, "door")
     if fault == "memory":
         for copy in copies:
             _put_load_on(copy)
@@ -367,10 +369,9 @@ def _look_at_copy(lab: Lab, copy: Container) -> None:
             f"{limit >> 20} MB, and needs {NEEDED_UNDER_LOAD >> 20} MB under load."
         )
     if evidence.health(copy) != "healthy":
-        last = evidence.logs_of(copy).strip().rpartition("\n")[2]
         raise NotYet(
             f"{short} runs and is {evidence.health(copy) or 'not checked by anybody'}. "
-            f"The last line in its log: {last!r}."
+            f"The last line in its log: {evidence.last_line(copy)!r}."
         )
 
 

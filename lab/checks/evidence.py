@@ -44,6 +44,7 @@ __all__ = [
     "inside",
     "is_published",
     "is_settled",
+    "last_line",
     "layers_of",
     "listed",
     "logs_of",
@@ -343,10 +344,9 @@ def do_a_job(url: str, worker: Container) -> None:
     """
     text_at(f"{url}/keys/job-check", put="works")
     if not _is_done(url):
-        last = logs_of(worker).strip().rpartition("\n")[2]
         raise NotYet(
             f"A job was handed in and not done within {JOB_SECONDS} s. "
-            f"The last line in the worker's log: {last!r}."
+            f"The last line in the worker's log: {last_line(worker)!r}."
         )
 
 
@@ -358,6 +358,11 @@ def _is_done(url: str) -> bool:
 def logs_of(found: Container) -> str:
     """Read a container's log as text."""
     return str(found.logs().decode(errors="replace"))
+
+
+def last_line(found: Container) -> str:
+    """Read the last line of a container's log; empty if it has logged nothing."""
+    return logs_of(found).strip().rpartition("\n")[2]
 
 
 def inside(found: Container, *command: str) -> str | None:

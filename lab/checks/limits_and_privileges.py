@@ -110,7 +110,7 @@ def _ended(lab: Lab, short: str) -> Container:
 
 def _expect(found: Container, short: str, message: str) -> None:
     if message not in evidence.logs_of(found):
-        said = evidence.logs_of(found).strip().rpartition("\n")[2] or "nothing"
+        said = evidence.last_line(found) or "nothing"
         raise NotYet(f"{short} should have been told {message!r}; the last in its log is: {said}")
 
 
@@ -254,7 +254,7 @@ def _check_kiosk(lab: Lab) -> None:
 def _where_to_look(kiosk: Container) -> str:
     if kiosk.attrs["State"]["OOMKilled"] or kiosk.attrs["State"]["ExitCode"] == evidence.KILLED:
         return "How much memory may it use?"
-    said = evidence.logs_of(kiosk).strip().rpartition("\n")[2]
+    said = evidence.last_line(kiosk)
     if "Read-only file system" in said:
         return f"Its log ends with: {said}. Which folder should stay writable?"
     if "Operation not permitted" in said:

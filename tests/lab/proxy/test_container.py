@@ -6,6 +6,7 @@ import pytest
 import requests
 
 from lab import images
+from lab.checks.deployments_and_scheduling import RULES
 from lab.checks.evidence import within
 
 if TYPE_CHECKING:
@@ -21,15 +22,6 @@ pytestmark = pytest.mark.engine
 
 COURSE_IMAGE = next(image for image in images.IMAGES if image.folder == "proxy")
 RELOAD = "proxy reload"
-RULES = """
-frontend door
-    bind :8080
-    default_backend web
-backend web
-    option httpchk GET /health
-    retry-on conn-failure empty-response
-    server-template copy 4 web:8080 check resolvers engine
-"""
 BOTH = f"""{RULES}
 backend green
     option httpchk GET /health
