@@ -149,13 +149,38 @@ def foreign_services(client: docker.DockerClient) -> list[str]:
 
 
 def listed(collection: Any, **options: Any) -> list[Any]:  # noqa: ANN401  # docker-py's collections
-    """List services, secrets or configs; none where the swarm has ended in this moment."""
-    try:
-        return list(collection.list(**options))
-    except docker.errors.APIError as refusal:
-        if refusal.status_code not in GONE:
-            raise
-        return []
+    """List services, secrets or configs; none where the engine manages no swarm, or no more.
+
+    Whoever asks while a swarm ends may be told that "the client connection is closing", an error
+    of the server that says neither yes nor no: then the question is asked again.
+
+    Args:
+        collection: ``client.services``, ``client.secrets`` or ``client.configs``.
+        options: What its ``list`` takes.
+
+    Raises:
+        docker.errors.APIError: The engine did not answer, also when asked again.
+    """
+    for attempt in tenacity.Retrying(
+        retry=tenacity.retry_if_exception(_is_of_the_server),
+        wait=tenacity.wait_fixed(0.2),
+        stop=tenacity.stop_after_delay(SETTLE_SECONDS),
+        reraise=True,
+    ):
+        with attempt:
+            try:
+                return list(collection.list(**options))
+            except docker.errors.APIError as refusal:
+                if refusal.status_code not in GONE:
+                    raise
+    return []
+
+
+def _is_of_the_server(error: BaseException) -> bool:
+    return (
+        isinstance(error, docker.errors.APIError)
+        and error.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
+    )
 
 
 def open_swarm(client: docker.DockerClient, naming: Naming, owner: object) -> Swarm:
@@ -293,12 +318,7 @@ def _relabel(api: docker.APIClient, labels: Mapping[str, str]) -> None:
 
 
 @tenacity.retry(
-    retry=tenacity.retry_if_exception(
-        lambda error: (
-            isinstance(error, docker.errors.APIError)
-            and error.status_code == HTTPStatus.INTERNAL_SERVER_ERROR
-        )
-    ),
+    retry=tenacity.retry_if_exception(_is_of_the_server),
     wait=tenacity.wait_fixed(0.5),
     stop=tenacity.stop_after_delay(60),
     reraise=True,

@@ -9,8 +9,10 @@ import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+import docker
 import docker.errors
 import pytest
+import requests
 from docker.types import EndpointSpec, RestartPolicy, ServiceMode
 from own_engine import NO_FIREWALL, own_engine
 from typer.testing import CliRunner
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
-    import docker
     from docker.models.services import Service
 
 # A swarm with somebody else's service in it would hinder the other workers' tests.
@@ -376,3 +377,28 @@ def test_the_names_of_other_containers_outlive_the_swarm_of_a_lab(
         assert not cleaning.sweep(client, chapter=None, learner="test-cleo")
         assert state_of(client) == "inactive"
         assert bridges(client) == []
+
+
+class Answers:
+    """The services of an engine that answers with these, one after another."""
+
+    def __init__(self, *answers: int | list[str]) -> None:
+        self.answers = list(answers)
+
+    def list(self, **_options: object) -> list[str]:
+        answer = self.answers.pop(0)
+        if isinstance(answer, int):
+            response = requests.Response()
+            response.status_code = answer
+            raise docker.errors.APIError("refused", response, "the client connection is closing")
+        return answer
+
+
+def test_services_are_asked_for_again_while_a_swarm_ends() -> None:
+    assert swarm.listed(Answers(500, 500, ["web"])) == ["web"]
+    assert swarm.listed(Answers(500, 503)) == []
+    assert swarm.listed(Answers(406)) == []
+    with pytest.raises(docker.errors.APIError, match="400"):
+        swarm.listed(Answers(400, ["web"]))
+    with pytest.raises(docker.errors.APIError, match="connection is closing"):
+        swarm.listed(Answers(*[500] * 100))
