@@ -1,0 +1,102 @@
+"""The local AWS as a whole: its services, put together, and served on this machine's loopback."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from lab.aws import moto_seam
+from lab.aws.agent.agent import Agent
+from lab.aws.agent.networks import Networks
+from lab.aws.cloud import Cloud
+from lab.aws.ecs import api as ecs_api
+from lab.aws.ecs.scheduler import Scheduler
+from lab.aws.ecs.state import Ecs
+from lab.aws.sources import Sources
+from lab.client import connect_labelled
+
+if TYPE_CHECKING:
+    from lab.aws.place import Place
+    from lab.engine import Engine
+    from lab.naming import Naming
+
+    Json = dict[str, Any]
+
+__all__ = ["LocalAws"]
+
+
+class LocalAws:
+    """An AWS on this machine, whose tasks are containers of its engine.
+
+    Args:
+        engine: The container engine.
+        naming: Whose names and labels its containers get.
+        port: The port of the endpoint; 0 for one that the system chooses.
+
+    Raises:
+        OSError: The port is taken.
+
+    Example:
+        >>> aws = LocalAws(find_engine(), naming)  # doctest: +SKIP
+        >>> aws.endpoint  # doctest: +SKIP
+        'http://127.0.0.1:49153'
+        >>> aws.close()  # doctest: +SKIP
+    """
+
+    def __init__(self, engine: Engine, naming: Naming, *, port: int = 0) -> None:
+        self._cloud = Cloud()
+        self._places: dict[Place, Ecs] = {}
+        self._naming = naming
+        self._client = connect_labelled(engine, naming)
+        self._networks = Networks(self._client, naming)
+        self._sources = Sources()
+        self._balancing = NoBalancing()
+        self._agent = Agent(
+            self._cloud,
+            lambda: connect_labelled(engine, naming),
+            naming,
+            self._networks,
+            self._sources,
+        )
+        self._agent.activate = lambda task: self._ecs(task.place).scheduler.activate(task)
+        self._agent.deactivate = lambda task: self._ecs(task.place).scheduler.deactivate(task)
+        moto_seam.place_default_vpcs(self._networks.default_range)
+        moto_seam.own_service("ecs", self._answer_ecs, invalid="InvalidParameterException")
+        self._server = moto_seam.serve(port)
+        self._sources.endpoint = self.endpoint
+        self._serving = threading.Thread(
+            target=self._server.serve_forever, name="endpoint", daemon=True
+        )
+        self._serving.start()
+
+    @property
+    def endpoint(self) -> str:
+        """Where it answers."""
+        host, port = self._server.server_address[:2]
+        return f"http://{host!s}:{port}"
+
+    def _answer_ecs(self, place: Place, operation: str, request: Json) -> Json:
+        return self._cloud.call(ecs_api.answer(self._ecs(place), operation, request))
+
+    def _ecs(self, place: Place) -> Ecs:
+        if place not in self._places:
+            ecs = Ecs(place)
+            ecs.sources = self._sources
+            ecs.balancing = self._balancing
+            ecs.run = self._agent.run
+            ecs.scheduler = Scheduler(ecs, self._cloud)
+            self._places[place] = ecs
+        return self._places[place]
+
+    def close(self) -> None:
+        """Stop to answer; what runs on the engine is removed by who owns its labels."""
+        self._server.shutdown()
+        self._server.server_close()
+        self._serving.join()
+        self._agent.close()
+        self._cloud.close()
+        self._client.close()
+
+
+class NoBalancing:
+    """Stands in until there is a load balancer."""
