@@ -173,7 +173,7 @@ class Agent:
         if task.definition.network_mode != "awsvpc":
             return
         settings = (task.network or {})["awsvpcConfiguration"]
-        subnet_id = settings["subnets"][0]
+        subnet_id = task.subnet or settings["subnets"][0]
         subnet = self._sources.subnet_of(task.place, subnet_id)
         if subnet is None:
             raise StartError(f"ResourceInitializationError: the subnet {subnet_id} is gone")

@@ -208,6 +208,7 @@ class Task:
     Attributes:
         place: Its account and region.
         status: Its ``lastStatus``, which only goes forward.
+        subnet: Where its network interface is, in ``awsvpc``.
         attachments: Its network interface, in AWS's words.
         host: The instance that it runs on; nothing on Fargate.
         service: The service that it belongs to, if one started it.
@@ -229,6 +230,7 @@ class Task:
     network: Json | None = None
     overrides: Json = field(default_factory=dict)
     tags: list[Json] = field(default_factory=list)
+    subnet: str | None = None
     zone: str | None = None
     host: Host | None = None
     service: Service | None = None
@@ -433,14 +435,21 @@ class Ecs:
                 del self.tasks[task.id]
         return [task for task in self.tasks.values() if task.cluster is cluster]
 
-    def zone_of(self, network: Json | None, host: Host | None) -> str | None:
+    def next_subnet(self, network: Json | None) -> str | None:
+        """Choose the subnet of a new task: its tasks go round the subnets, and so the zones."""
+        if network is None:
+            return None
+        subnets: list[str] = network["awsvpcConfiguration"]["subnets"]
+        return min(subnets, key=lambda one: (self._tasks_in(one), subnets.index(one)))
+
+    def _tasks_in(self, subnet: str) -> int:
+        return sum(t.subnet == subnet and t.status != "STOPPED" for t in self.tasks.values())
+
+    def zone_of(self, subnet: str | None, host: Host | None) -> str | None:
         """Tell in which availability zone a task runs."""
         if host:
             return host.zone
-        if network is None:
-            return None
-        subnet = network["awsvpcConfiguration"]["subnets"][0]
-        return str(self.sources.subnet_of(self.place, subnet)["zone"])
+        return str(self.sources.subnet_of(self.place, subnet)["zone"]) if subnet else None
 
     def wanted_by(self, service: Service) -> int:
         """Tell how many tasks a service shall run."""

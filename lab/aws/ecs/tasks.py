@@ -116,6 +116,7 @@ def make_task(  # noqa: PLR0913  # all that a task is made of
     ]
     task_id = new_id()
     on_fargate = launch_type == "FARGATE"
+    subnet = ecs.next_subnet(network)
     version = platform_version if platform_version not in (None, "LATEST") else PLATFORM_VERSION
     task = Task(
         place=ecs.place,
@@ -132,7 +133,8 @@ def make_task(  # noqa: PLR0913  # all that a task is made of
         network=network,
         overrides=dict(overrides or {}),
         tags=list(tags or []),
-        zone=ecs.zone_of(network, host),
+        subnet=subnet,
+        zone=ecs.zone_of(subnet, host),
         host=host,
         can_exec=can_exec,
     )
