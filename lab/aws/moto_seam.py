@@ -22,7 +22,6 @@ from lab.aws.place import Place
 # Before moto is imported: else it asks for instances' metadata at each start.
 os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "false")
 
-import moto.server
 from moto.core.exceptions import ServiceException
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
@@ -79,7 +78,7 @@ def own_service(name: str, answer: Answer, *, invalid: str) -> None:
                 status, headers, body = self.serialized(error)
                 return status, {**headers, "status": str(status)}, body
 
-    urls = importlib.import_module(f"moto.{name}.urls")
+    urls: Any = importlib.import_module(f"moto.{name}.urls")
     urls.url_paths = {"{0}/$": Response.dispatch}
 
 
@@ -117,7 +116,7 @@ def serve(port: int) -> BaseWSGIServer:
     Raises:
         OSError: The port is taken.
     """
-    application = moto.server.DomainDispatcherApplication(_application)
+    application = werkzeug_app.DomainDispatcherApplication(_application)
     server = make_server(
         "127.0.0.1",
         port,
@@ -159,7 +158,7 @@ def place_default_vpcs(range_of: Callable[[Place], str]) -> None:
             self.create_default_subnet(zone.name)
         return vpc
 
-    EC2Backend.create_default_vpc = create_default_vpc
+    EC2Backend.create_default_vpc = create_default_vpc  # type: ignore[method-assign]
 
 
 def subnet_of(place: Place, subnet_id: str) -> Json | None:

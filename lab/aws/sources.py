@@ -14,8 +14,6 @@ from lab.aws import moto_seam
 from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from lab.aws.ecs.state import Container, Task
     from lab.aws.place import Place
 
@@ -85,7 +83,7 @@ class Sources:
 
     def _secret(self, place: Place, reference: str) -> str:
         parts = reference.split(":")
-        key, stage, version = (parts[7:] + ["", "", ""])[:3]
+        key, stage, version = [*parts[7:], "", "", ""][:3]
         wanted = {"VersionStage": stage, "VersionId": version}
         found = self._client("secretsmanager", place.region).get_secret_value(
             SecretId=":".join(parts[:7]), **{name: value for name, value in wanted.items() if value}
@@ -149,7 +147,7 @@ class Sources:
             logs.create_log_stream(**form)
             logs.put_log_events(**form, logEvents=events)
 
-    def login_of(self, _image: str) -> Mapping[str, str] | None:
+    def login_of(self, _image: str) -> dict[str, str] | None:
         """Give user name and password for the registry of an image, if there are some."""
         return None
 

@@ -15,7 +15,9 @@ import contextlib
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
+import docker
 import docker.errors
+import docker.utils
 import requests
 
 from lab.aws.agent.containers import create_options, stop_seconds
@@ -27,8 +29,6 @@ from lab.aws.place import new_id
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
-
-    import docker
 
     from lab.aws.agent.networks import Networks
     from lab.aws.cloud import Cloud
@@ -76,7 +76,7 @@ class Sources(Protocol):
     def subnet_of(self, place: Place, subnet_id: str) -> Json | None:
         """Describe a subnet."""
 
-    def login_of(self, image: str) -> Mapping[str, str] | None:
+    def login_of(self, image: str) -> dict[str, str] | None:
         """Give user name and password for the registry of an image, if there are some."""
 
     def metadata_of(self, task: Task, container: Container) -> dict[str, str]:
@@ -214,7 +214,7 @@ class Agent:
             labels=self._labels(task, PAUSE),
             host_config=self.api.create_host_config(network_mode=network),
             networking_config=self.api.create_networking_config(
-                {network: self.api.create_endpoint_config(ipv4_address=address)}
+                {network: self.api.create_endpoint_config(ipv4_address=address)}  # type: ignore[arg-type]
             ),
         )
         self._pauses[task] = made["Id"]
@@ -252,12 +252,16 @@ class Agent:
 
     def _inspect_or_pull(self, image: str) -> Json:
         with contextlib.suppress(docker.errors.ImageNotFound):
-            return self.api.inspect_image(image)
+            return self._inspect_image(image)
         repository, tag = docker.utils.parse_repository_tag(image)
         self._client.images.pull(
             repository, tag or "latest", auth_config=self._sources.login_of(image)
         )
-        return self.api.inspect_image(image)
+        return self._inspect_image(image)
+
+    def _inspect_image(self, image: str) -> Json:
+        found: Json = self.api.inspect_image(image)  # type: ignore[no-untyped-call]
+        return found
 
     def _make_volumes(self, task: Task) -> dict[str, str]:
         found = {}
@@ -389,7 +393,7 @@ class Agent:
             if not left:
                 return
             for container in left:
-                if container.name not in asked and _may_stop(task, container, left):
+                if container.name not in asked and _may_stop(container, left):
                     asked[container.name] = self._cloud.spawn(self._stop(container))
             await task.change()
 
@@ -552,7 +556,7 @@ def _may_start(task: Task, container: Container) -> bool:
     return True
 
 
-def _may_stop(task: Task, container: Container, left: list[Container]) -> bool:
+def _may_stop(container: Container, left: list[Container]) -> bool:
     """Tell whether nothing runs any more that depends on a container."""
     return not any(
         dependency["containerName"] == container.name

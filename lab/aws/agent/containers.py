@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
-from docker.types import Healthcheck, Mount, Ulimit
+from docker.types import Healthcheck, LogConfig, Mount, Ulimit
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -104,12 +104,10 @@ def create_options(  # noqa: PLR0913  # all that the engine has to know
         dns=definition.get("dnsServers") or None,
         dns_search=definition.get("dnsSearchDomains") or None,
         security_opt=definition.get("dockerSecurityOptions") or None,
-        sysctls={
-            one["namespace"]: one["value"] for one in definition.get("systemControls") or []
-        },
+        sysctls={one["namespace"]: one["value"] for one in definition.get("systemControls") or []},
         pid_mode=task.definition.form.get("pidMode") if task.host else None,
-        port_bindings=dict(published) or None,
-        log_config={"Type": "json-file", "Config": {"max-size": "10m", "max-file": "1"}},
+        port_bindings=dict(published) or None,  # type: ignore[arg-type]
+        log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "1"}),
     )
     return {
         "image": definition["image"],
@@ -159,7 +157,7 @@ def _health_check(check: Json | None) -> Healthcheck:
 
 def _mount(point: Json, volumes: Mapping[str, str]) -> Mount:
     source = volumes[point["sourceVolume"]]
-    kind = "bind" if source.startswith("/") else "volume"
+    kind: Literal["bind", "volume"] = "bind" if source.startswith("/") else "volume"
     return Mount(point["containerPath"], source, type=kind, read_only=bool(point.get("readOnly")))
 
 

@@ -6,6 +6,7 @@ import contextlib
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+import docker
 import docker.errors
 import requests
 import tenacity
@@ -14,7 +15,6 @@ import urllib3.exceptions
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    import docker
 
 __all__ = ["EngineEvents"]
 

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
+import docker
 import docker.errors
 import requests
 import urllib3.exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    import docker
 
     from lab.aws.cloud import Cloud
     from lab.aws.ecs.state import Container, Task
@@ -46,9 +44,7 @@ class LogDriver:
         put: Writes events into a stream of CloudWatch Logs.
     """
 
-    def __init__(
-        self, cloud: Cloud, connect: Callable[[], docker.DockerClient], put: Put
-    ) -> None:
+    def __init__(self, cloud: Cloud, connect: Callable[[], docker.DockerClient], put: Put) -> None:
         self._cloud = cloud
         self._connect = connect
         self._put = put

@@ -8,6 +8,7 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+import docker
 import docker.errors
 from docker.types import IPAMConfig, IPAMPool
 
@@ -15,8 +16,6 @@ from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    import docker
 
     from lab.aws.place import Place
     from lab.naming import Naming

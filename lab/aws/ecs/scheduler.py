@@ -120,19 +120,19 @@ class Scheduler:
             good.rollback_of = deployment
         else:
             good = self.deploy(service, rollback_of=deployment)
-        good.reason = (
-            "ECS deployment circuit breaker: rolling back to deploymentId "
-            f"{good.id}."
-        )
+        good.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
         self.look_at(service)
 
     async def activate(self, task: Task) -> None:
         """Register a task that has started with the target groups of its service."""
-        for target in task.service.targets if task.service else ():
+        service = task.service
+        if service is None:
+            return
+        for target in service.targets:
             address, port = self._target_of(task, target)
             group = target["targetGroupArn"]
             self._ecs.balancing.register(group, address, port)
-            task.service.say(f"registered 1 targets in (target-group {group})")
+            service.say(f"registered 1 targets in (target-group {group})")
 
     async def deactivate(self, task: Task) -> None:
         """Take a task that shall stop out of the target groups, and wait until it is drained."""
@@ -410,18 +410,14 @@ class Scheduler:
         grace = service.form.get("healthCheckGracePeriodSeconds") or 0
         if (now() - task.times["startedAt"]).total_seconds() < grace:
             return None
-        for target, state in zip(
-            service.targets, self._target_states(service, task), strict=True
-        ):
+        for target, state in zip(service.targets, self._target_states(service, task), strict=True):
             if state == "unhealthy":
                 return f"Task failed ELB health checks in (target-group {target['targetGroupArn']})"
         return None
 
     def _target_states(self, service: Service, task: Task) -> list[str]:
         return [
-            self._ecs.balancing.state_of(
-                target["targetGroupArn"], *self._target_of(task, target)
-            )
+            self._ecs.balancing.state_of(target["targetGroupArn"], *self._target_of(task, target))
             for target in service.targets
         ]
 
@@ -453,7 +449,5 @@ class Scheduler:
 def _expendable(tasks: list[Task], count: int) -> list[Task]:
     """Choose the tasks to stop: those that do not run yet first, the newest, no protected one."""
     free = [t for t in tasks if not (t.protected_until and t.protected_until > now())]
-    order = sorted(
-        free, key=lambda t: (t.status == "RUNNING", -t.times["createdAt"].timestamp())
-    )
+    order = sorted(free, key=lambda t: (t.status == "RUNNING", -t.times["createdAt"].timestamp()))
     return order[:count]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 import math
 import random
 import re
@@ -20,6 +19,7 @@ from lab.aws.errors import AwsError
 from lab.aws.place import new_id
 
 if TYPE_CHECKING:
+    import datetime as dt
     from collections.abc import Iterable
 
     from lab.aws.ecs.state import Cluster, Ecs, Task, TaskDefinition
@@ -132,7 +132,8 @@ class Service:
     @property
     def breaker(self) -> Json:
         """The settings of its circuit breaker."""
-        return deployment_configuration(self.form)["deploymentCircuitBreaker"]
+        breaker: Json = deployment_configuration(self.form)["deploymentCircuitBreaker"]
+        return breaker
 
     @property
     def threshold(self) -> int:
@@ -195,8 +196,7 @@ class Service:
                 "enableECSManagedTags": bool(form.get("enableECSManagedTags")),
                 "propagateTags": form.get("propagateTags") or "NONE",
                 "enableExecuteCommand": bool(form.get("enableExecuteCommand")),
-                "availabilityZoneRebalancing": form.get("availabilityZoneRebalancing")
-                or "ENABLED",
+                "availabilityZoneRebalancing": form.get("availabilityZoneRebalancing") or "ENABLED",
                 "tags": list(self.tags) if "TAGS" in include else [],
             }
         )
@@ -310,9 +310,7 @@ async def create_service(ecs: Ecs, request: Json) -> Json:
         )
     found = ecs.services.get((cluster.name, name))
     if found and found.status == "ACTIVE":
-        raise AwsError(
-            "InvalidParameterException", "Creation of service was not idempotent."
-        )
+        raise AwsError("InvalidParameterException", "Creation of service was not idempotent.")
     if found and found.status == "DRAINING":
         raise AwsError(
             "InvalidParameterException",
@@ -400,9 +398,7 @@ async def describe_services(ecs: Ecs, request: Json) -> Json:
     """Describe up to ten services of a cluster."""
     cluster = ecs.cluster(request.get("cluster"))
     if len(request["services"]) > MOST_DESCRIBED:
-        raise AwsError(
-            "InvalidParameterException", "Services cannot have more than 10 elements."
-        )
+        raise AwsError("InvalidParameterException", "Services cannot have more than 10 elements.")
     services, failures = [], []
     for reference in request["services"]:
         name = reference.rpartition("/")[2]
@@ -490,9 +486,7 @@ async def list_service_deployments(ecs: Ecs, request: Json) -> Json:
     found = service.history
     if states := request.get("status"):
         found = [one for one in found if one.history in states]
-    briefs = [
-        _brief(service, one) | {"targetServiceRevisionArn": one.revision} for one in found
-    ]
+    briefs = [_brief(service, one) | {"targetServiceRevisionArn": one.revision} for one in found]
     some, token = page(request, briefs, most=100)
     return {"serviceDeployments": some, "nextToken": token}
 
@@ -576,7 +570,7 @@ def _service(ecs: Ecs, request: Json) -> Service:
     named = parts[-2] if reference.startswith("arn:") and len(parts) > 2 else None  # noqa: PLR2004
     cluster = ecs.cluster(request.get("cluster") or named)
     found = ecs.services.get((cluster.name, parts[-1]))
-    if found is None or found.status == "INACTIVE" and "forceNewDeployment" in request:
+    if found is None:
         raise AwsError("ServiceNotFoundException", "Service not found.")
     return found
 

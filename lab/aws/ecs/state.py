@@ -124,12 +124,13 @@ class TaskDefinition:
     @property
     def containers(self) -> list[Json]:
         """The container definitions."""
-        return self.form["containerDefinitions"]
+        found: list[Json] = self.form["containerDefinitions"]
+        return found
 
     @property
     def network_mode(self) -> str:
         """``awsvpc``, ``bridge``, ``host`` or ``none``."""
-        return self.form.get("networkMode") or "bridge"
+        return str(self.form.get("networkMode") or "bridge")
 
 
 @dataclass
@@ -165,12 +166,12 @@ class Container:
     @property
     def name(self) -> str:
         """Its name in the task definition."""
-        return self.definition["name"]
+        return str(self.definition["name"])
 
     @property
     def is_essential(self) -> bool:
         """Whether the task ends with it."""
-        return self.definition.get("essential", True)
+        return bool(self.definition.get("essential", True))
 
     @property
     def has_health_check(self) -> bool:

@@ -73,7 +73,8 @@ def _tags_of(ecs: Ecs, arn: str) -> list[Json]:
         found = next((s for s in ecs.services.values() if s.arn == arn), None)
     if found is None:
         raise AwsError("InvalidParameterException", f"The resource {arn} was not found.")
-    return found.tags
+    tags: list[Json] = found.tags
+    return tags
 
 
 async def list_account_settings(ecs: Ecs, request: Json) -> Json:

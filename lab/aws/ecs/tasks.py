@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from typing import TYPE_CHECKING, Any, Final
 
 from lab.aws.agent.containers import overridden
@@ -82,7 +83,7 @@ async def run_task(ecs: Ecs, request: Json) -> Json:
             can_exec=can_exec,
             host=host,
         )
-        for host, provider in zip(hosts, providers or [None] * len(hosts), strict=False)
+        for host, provider in zip(hosts, providers or itertools.repeat(None), strict=False)
     ]
     if token:
         ecs.tokens[token] = (request, tasks)
@@ -274,9 +275,7 @@ def share_out(strategy: list[Json], count: int) -> list[str]:
     return chosen
 
 
-def launch_type_of(
-    definition: TaskDefinition, request: Json, providers: list[str] | None
-) -> str:
+def launch_type_of(definition: TaskDefinition, request: Json, providers: list[str] | None) -> str:
     """Tell on what a task runs; without any word it is EC2.
 
     Raises:
