@@ -59,6 +59,10 @@ def own_service(name: str, answer: Answer, *, invalid: str) -> None:
         invalid: The code by which this service refuses a request that its model does not allow.
     """
 
+    class Refusal(ServiceException):
+        # moto finds the model of the service, with its exceptions, by the module of the class.
+        __module__ = f"moto.{name}.exceptions"
+
     class Response(BaseResponse):
         def __init__(self) -> None:
             super().__init__(service_name=name)
@@ -74,7 +78,7 @@ def own_service(name: str, answer: Answer, *, invalid: str) -> None:
                 result = ActionResult(answer(place, operation.name, request))
                 return self.serialized(result)
             except AwsError as refusal:
-                error = ActionResult(ServiceException(refusal.code, refusal.message))
+                error = ActionResult(Refusal(refusal.code, refusal.message))
                 status, headers, body = self.serialized(error)
                 return status, {**headers, "status": str(status)}, body
 
