@@ -96,12 +96,10 @@ class Scheduler:
         deployment.history, deployment.finished_at = state, now()
         self.look_at(service)
 
-    def roll_back(self, service: Service, deployment: Deployment, why: str) -> None:
-        """Go back from a deployment to the last one that completed, if there is one."""
-        good = next(
-            (one for one in service.history if one.rollout == "COMPLETED" and one != deployment),
-            None,
-        )
+    def roll_back(
+        self, service: Service, deployment: Deployment, good: Deployment | None, why: str
+    ) -> None:
+        """Go back from a deployment to another one; without any it only starts no more tasks."""
         if good is None:
             self.give_up(service, deployment, "STOPPED", why)
             return
@@ -120,7 +118,8 @@ class Scheduler:
             good.rollback_of = deployment
         else:
             good = self.deploy(service, rollback_of=deployment)
-        good.reason = f"ECS deployment circuit breaker: rolling back to deploymentId {good.id}."
+        who = why.partition(":")[0].rstrip(".")
+        good.reason = f"{who}: rolling back to deploymentId {good.id}."
         self.look_at(service)
 
     async def activate(self, task: Task) -> None:
@@ -192,7 +191,8 @@ class Scheduler:
         service.say(f"(deployment {deployment.id}) deployment failed: tasks failed to start.")
         why = "ECS deployment circuit breaker: tasks failed to start."
         if service.breaker.get("rollback"):
-            self.roll_back(service, deployment, why)
+            completed = (one for one in service.history if one.rollout == "COMPLETED")
+            self.roll_back(service, deployment, next(completed, None), why)
         else:
             self.give_up(service, deployment, "STOPPED", why)
 

@@ -555,7 +555,9 @@ async def stop_service_deployment(ecs: Ecs, request: Json) -> Json:
     if request.get("stopType") == "ABORT":
         ecs.scheduler.give_up(service, deployment, "STOPPED", "Service deployment was stopped.")
     else:
-        ecs.scheduler.roll_back(service, deployment, "Service deployment rolled back on request.")
+        before = service.history[service.history.index(deployment) + 1 :]
+        why = "Service deployment rolled back on request."
+        ecs.scheduler.roll_back(service, deployment, before[0] if before else None, why)
     return {"serviceDeploymentArn": deployment.arn}
 
 
