@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from lab.aws.ecs.state import FARGATE, Cluster, failure, page
+from lab.aws.ecs.state import FARGATE, Cluster, failure, page, without_none
+from lab.aws.ecs.tags import refuse_bad_tags
 from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from lab.aws.ecs.state import Ecs
+    from lab.aws.ecs.services import Service
+    from lab.aws.ecs.state import Ecs, Task
 
     Json = dict[str, Any]
 
@@ -28,24 +30,29 @@ __all__ = [
 
 NAME = re.compile(r"[A-Za-z0-9_-]{1,255}")
 MOST_DESCRIBED = 100
-SETTINGS = [{"name": "containerInsights", "value": "disabled"}]
+INSIGHTS = "containerInsights"
+PENDING = ("PROVISIONING", "PENDING", "ACTIVATING")
 
 
 async def create_cluster(ecs: Ecs, request: Json) -> Json:
     """Create a cluster, or give the one of that name."""
     name = request.get("clusterName") or "default"
     if not NAME.fullmatch(name):
-        raise AwsError("InvalidParameterException", "Cluster name contains invalid characters.")
+        raise AwsError(
+            "InvalidParameterException", r"ClusterName must match ^[a-zA-Z0-9\-_]{1,255}$"
+        )
     providers = request.get("capacityProviders") or []
     refuse_unknown_providers(providers)
     strategy = request.get("defaultCapacityProviderStrategy") or []
     refuse_bad_strategy(strategy, providers)
+    refuse_bad_tags(request.get("tags") or [])
     found = ecs.clusters.get(name)
     if found is None or found.status != "ACTIVE":
         ecs.clusters[name] = found = Cluster(
             name=name,
             arn=ecs.place.arn("ecs", f"cluster/{name}"),
-            settings=request.get("settings") or list(SETTINGS),
+            settings=request.get("settings")
+            or [{"name": INSIGHTS, "value": ecs.account_settings.get(INSIGHTS, "disabled")}],
             tags=list(request.get("tags") or []),
             capacity_providers=list(providers),
             default_strategy=list(strategy),
@@ -172,21 +179,25 @@ def refuse_bad_strategy(strategy: list[Json], providers: Iterable[str]) -> None:
     if sum(bool(item.get("base")) for item in strategy) > 1:
         raise AwsError(
             "InvalidParameterException",
-            "Only one item in the capacity provider strategy can have a base value greater than 0.",
+            "The specified capacity provider strategy contains multiple capacity providers with a "
+            "base value defined. Only one capacity provider per strategy can have a base value "
+            "defined.",
         )
     if len(strategy) > 1 and not any(item.get("weight") for item in strategy):
         raise AwsError(
             "InvalidParameterException",
-            "The specified capacity provider strategy must have at least one capacity provider "
-            "with a weight greater than 0.",
+            "There are no capacity providers in the capacity provider strategy with a weight "
+            "value greater than zero. Specify a weight value greater than zero for at least one "
+            "capacity provider and try again.",
         )
     there = {name.rpartition("/")[2] for name in providers}
     for item in strategy:
         if item["capacityProvider"].rpartition("/")[2] not in there:
             raise AwsError(
                 "InvalidParameterException",
-                f"The capacity provider {item['capacityProvider']} is not associated with the "
-                "cluster.",
+                "The specified capacity provider strategy cannot contain a capacity provider that "
+                "is not associated with the cluster. Associate the capacity provider with the "
+                "cluster or specify a valid capacity provider and try again.",
             )
 
 
@@ -194,22 +205,38 @@ def shown(ecs: Ecs, cluster: Cluster, include: Iterable[str] = ()) -> Json:
     """Describe a cluster in AWS's words."""
     tasks = ecs.tasks_of(cluster)
     services = [s for s in ecs.services.values() if s.cluster is cluster and s.status == "ACTIVE"]
-    pending = ("PROVISIONING", "PENDING", "ACTIVATING")
-    return {
-        "clusterArn": cluster.arn,
-        "clusterName": cluster.name,
-        "status": cluster.status,
-        "registeredContainerInstancesCount": sum(
-            host.cluster is cluster for host in ecs.hosts.values()
-        ),
-        "runningTasksCount": sum(task.status == "RUNNING" for task in tasks),
-        "pendingTasksCount": sum(task.status in pending for task in tasks),
-        "activeServicesCount": len(services),
-        "capacityProviders": list(cluster.capacity_providers),
-        "defaultCapacityProviderStrategy": [
-            {"weight": 0, "base": 0} | item for item in cluster.default_strategy
-        ],
-        "settings": list(cluster.settings) if "SETTINGS" in include else [],
-        "tags": list(cluster.tags) if "TAGS" in include else [],
-        "statistics": [],
-    }
+    return without_none(
+        {
+            "clusterArn": cluster.arn,
+            "clusterName": cluster.name,
+            "configuration": cluster.configuration if "CONFIGURATIONS" in include else None,
+            "status": cluster.status,
+            "registeredContainerInstancesCount": sum(
+                host.cluster is cluster for host in ecs.hosts.values()
+            ),
+            "runningTasksCount": sum(task.status == "RUNNING" for task in tasks),
+            "pendingTasksCount": sum(task.status in PENDING for task in tasks),
+            "activeServicesCount": len(services),
+            "capacityProviders": list(cluster.capacity_providers),
+            "defaultCapacityProviderStrategy": [
+                {"weight": 0, "base": 0} | item for item in cluster.default_strategy
+            ],
+            "serviceConnectDefaults": cluster.service_connect_defaults,
+            "settings": list(cluster.settings) if "SETTINGS" in include else [],
+            "tags": list(cluster.tags) if "TAGS" in include else [],
+            "statistics": _statistics(tasks, services) if "STATISTICS" in include else [],
+        }
+    )
+
+
+def _statistics(tasks: list[Task], services: list[Service]) -> list[Json]:
+    """Count tasks and services by what they run on."""
+    found = {}
+    for name, launch_type in (("EC2", "EC2"), ("Fargate", "FARGATE")):
+        there = [task.status for task in tasks if task.launch_type == launch_type]
+        found[f"running{name}TasksCount"] = there.count("RUNNING")
+        found[f"pending{name}TasksCount"] = sum(status in PENDING for status in there)
+        found[f"active{name}ServiceCount"] = sum(
+            (service.form.get("launchType") or "FARGATE") == launch_type for service in services
+        )
+    return [{"name": name, "value": str(count)} for name, count in found.items()]

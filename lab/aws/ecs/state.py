@@ -120,6 +120,9 @@ class TaskDefinition:
     form: Json
     tags: list[Json]
     status: str = "ACTIVE"
+    registered_at: dt.datetime = field(default_factory=now)
+    deregistered_at: dt.datetime | None = None
+    delete_requested_at: dt.datetime | None = None
 
     @property
     def containers(self) -> list[Json]:
@@ -409,7 +412,9 @@ class Ecs:
         Raises:
             AwsError: ``ClientException``.
         """
-        family, _, revision = reference.rpartition("/")[2].partition(":")
+        # What is left of another place's ARN is no family.
+        own = self.place.arn("ecs", "task-definition/")
+        family, _, revision = reference.removeprefix(own).partition(":")
         revisions = self.families.get(family, [])
         if not revision:
             found = next((d for d in reversed(revisions) if d.status == "ACTIVE"), None)

@@ -1,10 +1,10 @@
-"""The operations on tags and on account settings."""
+"""The operations on tags, and what is refused of one."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final
 
-from lab.aws.ecs.state import page
 from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
@@ -13,35 +13,60 @@ if TYPE_CHECKING:
     Json = dict[str, Any]
 
 __all__ = [
-    "delete_account_setting",
-    "list_account_settings",
     "list_tags_for_resource",
-    "put_account_setting",
-    "put_account_setting_default",
+    "refuse_bad_tags",
     "tag_resource",
     "untag_resource",
 ]
 
-# https://docs.aws.amazon.com/AmazonECS/latest/developerguide/ecs-account-settings.html
-DEFAULTS: Final = {
-    "serviceLongArnFormat": "enabled",
-    "taskLongArnFormat": "enabled",
-    "containerInstanceLongArnFormat": "enabled",
-    "awsvpcTrunking": "disabled",
-    "containerInsights": "disabled",
-    "fargateFIPSMode": "disabled",
-    "tagResourceAuthorization": "off",
-    "fargateTaskRetirementWaitPeriod": "7",
-    "guardDutyActivate": "off",
-    "defaultLogDriverMode": "non-blocking",
-}
+# https://docs.aws.amazon.com/AmazonECS/latest/APIReference/API_Tag.html
+MOST_TAGS: Final = 50
+LONGEST_KEY: Final = 128
+LONGEST_VALUE: Final = 256
+TAG_TEXT: Final = re.compile(r"[\w .:/=+@-]*")
+
+
+def refuse_bad_tags(tags: list[Json]) -> None:
+    """Refuse tags that no resource may have, whatever it is.
+
+    Args:
+        tags: All that a request gives.
+
+    Raises:
+        AwsError: ``InvalidParameterException``.
+    """
+    keys = [tag.get("key") or "" for tag in tags]
+    texts = [*keys, *(tag.get("value") or "" for tag in tags)]
+    faults = {
+        "Tag keys can not be null or empty.": not all(keys),
+        "Some tags contain invalid characters. Valid characters: UTF-8 letters, spaces, numbers "
+        "and _ . / = + - : @.": not all(TAG_TEXT.fullmatch(text) for text in texts),
+        f"Tag keys can have at most {LONGEST_KEY} characters.": any(
+            len(key) > LONGEST_KEY for key in keys
+        ),
+        f"Tag values can have at most {LONGEST_VALUE} characters.": any(
+            len(text) > LONGEST_VALUE for text in texts
+        ),
+        "Tags that begin with aws: are reserved for AWS.": any(
+            text.lower().startswith("aws:") for text in texts
+        ),
+        "Tag keys must be unique.": len(set(keys)) < len(keys),
+        f"Tags cannot have more than {MOST_TAGS} elements.": len(tags) > MOST_TAGS,
+    }
+    for fault, is_there in faults.items():
+        if is_there:
+            raise AwsError("InvalidParameterException", fault)
 
 
 async def tag_resource(ecs: Ecs, request: Json) -> Json:
     """Add tags to a resource; the others stay."""
     tags = _tags_of(ecs, request["resourceArn"])
+    refuse_bad_tags(request["tags"])
     given = {tag["key"]: tag for tag in request["tags"]}
-    tags[:] = [tag for tag in tags if tag["key"] not in given] + list(given.values())
+    together = [tag for tag in tags if tag["key"] not in given] + list(given.values())
+    if len(together) > MOST_TAGS:
+        raise AwsError("LimitExceededException", f"A resource can have at most {MOST_TAGS} tags.")
+    tags[:] = together
     return {}
 
 
@@ -58,57 +83,25 @@ async def list_tags_for_resource(ecs: Ecs, request: Json) -> Json:
 
 
 def _tags_of(ecs: Ecs, arn: str) -> list[Json]:
-    kind, _, name = arn.rpartition(":")[2].partition("/")
-    if kind == "task-definition":
-        return ecs.definition(f"{name}" if ":" in name else arn.rpartition("/")[2]).tags
+    own = ecs.place.arn("ecs", "")
+    if not arn.startswith(own):
+        raise AwsError("InvalidParameterException", f"Invalid ARN: {arn}")
+    kind, _, name = arn.removeprefix(own).partition("/")
     last = name.rpartition("/")[2]
-    found: Any = None
+    if kind == "task-definition":
+        if ":" not in name:
+            raise AwsError("InvalidParameterException", f"Invalid ARN: {arn}")
+        return ecs.definition(arn).tags
     if kind == "cluster":
-        found = ecs.clusters.get(last)
-    elif kind == "task":
+        return ecs.cluster(arn, inactive=True).tags
+    found: Any = None
+    if kind == "task":
         found = ecs.tasks.get(last)
     elif kind == "container-instance":
         found = ecs.hosts.get(last)
     elif kind == "service":
         found = next((s for s in ecs.services.values() if s.arn == arn), None)
     if found is None:
-        raise AwsError("InvalidParameterException", f"The resource {arn} was not found.")
+        raise AwsError("ResourceNotFoundException", f"The resource {arn} was not found.")
     tags: list[Json] = found.tags
     return tags
-
-
-async def list_account_settings(ecs: Ecs, request: Json) -> Json:
-    """List the account's settings."""
-    values = {**(DEFAULTS if request.get("effectiveSettings") else {}), **ecs.account_settings}
-    if name := request.get("name"):
-        values = {name: values[name]} if name in values else {}
-    settings = [
-        _setting(ecs, name, value)
-        for name, value in values.items()
-        if request.get("value") in (None, value)
-    ]
-    some, token = page(request, settings, most=10)
-    return {"settings": some, "nextToken": token}
-
-
-async def put_account_setting(ecs: Ecs, request: Json) -> Json:
-    """Change a setting of the account."""
-    ecs.account_settings[request["name"]] = request["value"]
-    return {"setting": _setting(ecs, request["name"], request["value"])}
-
-
-async def put_account_setting_default(ecs: Ecs, request: Json) -> Json:
-    """Change a setting for all users of the account, of whom there is one here."""
-    return await put_account_setting(ecs, request)
-
-
-async def delete_account_setting(ecs: Ecs, request: Json) -> Json:
-    """Go back to the default of a setting."""
-    name = request["name"]
-    ecs.account_settings.pop(name, None)
-    return {"setting": _setting(ecs, name, DEFAULTS.get(name, "disabled"))}
-
-
-def _setting(ecs: Ecs, name: str, value: str) -> Json:
-    principal = f"arn:aws:iam::{ecs.place.account}:root"
-    return {"name": name, "value": value, "principalArn": principal, "type": "user"}
