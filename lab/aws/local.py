@@ -12,6 +12,8 @@ from lab.aws.cloud import Cloud
 from lab.aws.ecs import api as ecs_api
 from lab.aws.ecs.scheduler import Scheduler
 from lab.aws.ecs.state import Ecs
+from lab.aws.logs import api as logs_api
+from lab.aws.logs.state import Logs
 from lab.aws.sources import Sources
 from lab.client import connect_labelled
 
@@ -46,6 +48,7 @@ class LocalAws:
     def __init__(self, engine: Engine, naming: Naming, *, port: int = 0) -> None:
         self._cloud = Cloud()
         self._places: dict[Place, Ecs] = {}
+        self._logs: dict[Place, Logs] = {}
         self._naming = naming
         self._client = connect_labelled(engine, naming)
         self._networks = Networks(self._client, naming)
@@ -62,6 +65,7 @@ class LocalAws:
         self._agent.deactivate = lambda task: self._ecs(task.place).scheduler.deactivate(task)
         moto_seam.place_default_vpcs(self._networks.default_range)
         moto_seam.own_service("ecs", self._answer_ecs, invalid="InvalidParameterException")
+        moto_seam.own_service("logs", self._answer_logs, invalid="InvalidParameterException")
         self._server = moto_seam.serve(port)
         self._sources.endpoint = self.endpoint
         self._serving = threading.Thread(
@@ -87,6 +91,13 @@ class LocalAws:
             ecs.scheduler = Scheduler(ecs, self._cloud)
             self._places[place] = ecs
         return self._places[place]
+
+    def _answer_logs(self, place: Place, operation: str, request: Json) -> Json:
+        async def answer() -> Json:
+            logs = self._logs.setdefault(place, Logs(place))
+            return await logs_api.OPERATIONS.answer(logs, operation, request)
+
+        return self._cloud.call(answer())
 
     def close(self) -> None:
         """Stop to answer; what runs on the engine is removed by who owns its labels."""

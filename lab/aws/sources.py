@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import operator
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -30,7 +31,8 @@ def client_of(service: str, endpoint: str, region: str = "us-east-1") -> Any:  #
         endpoint: Where the local AWS answers.
         region: The region, which keeps its resources apart from the others'.
     """
-    return boto3.client(
+    # A session of its own: the one that all share is not made for several threads at once.
+    return boto3.Session().client(
         service,
         endpoint_url=endpoint,
         region_name=region,
@@ -141,11 +143,18 @@ class Sources:
         """Write events into a log stream, which is made if it is not there."""
         logs = self._client("logs", place.region)
         form = {"logGroupName": group, "logStreamName": stream}
+        # AWS takes no empty event, and only what is in order of time; the engine may mix up what
+        # a container writes at once to its two outputs.
+        ordered = sorted(
+            (event for event in events if event["message"]), key=operator.itemgetter("timestamp")
+        )
+        if not ordered:
+            return
         try:
-            logs.put_log_events(**form, logEvents=events)
+            logs.put_log_events(**form, logEvents=ordered)
         except logs.exceptions.ResourceNotFoundException:
             logs.create_log_stream(**form)
-            logs.put_log_events(**form, logEvents=events)
+            logs.put_log_events(**form, logEvents=ordered)
 
     def login_of(self, _image: str) -> dict[str, str] | None:
         """Give user name and password for the registry of an image, if there are some."""
