@@ -15,6 +15,7 @@ from lab.aws import moto_seam
 from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
+    from lab.aws.ecr.registry import Registry
     from lab.aws.ecs.state import Container, Task
     from lab.aws.place import Place
 
@@ -47,13 +48,17 @@ class Sources:
 
     Attributes:
         endpoint: Where they answer.
+        registries: ECR's registries, from which tasks may take their images.
     """
 
-    endpoint = ""
     subnet_of = staticmethod(moto_seam.subnet_of)
     security_groups_of = staticmethod(moto_seam.security_groups_of)
     attach_interface = staticmethod(moto_seam.attach_interface)
     detach_interface = staticmethod(moto_seam.detach_interface)
+
+    def __init__(self) -> None:
+        self.endpoint = ""
+        self.registries: list[Registry] = []
 
     @functools.cache  # noqa: B019  # it lives as long as the process
     def _client(self, service: str, region: str) -> Any:  # noqa: ANN401
@@ -156,9 +161,11 @@ class Sources:
             logs.create_log_stream(**form)
             logs.put_log_events(**form, logEvents=ordered)
 
-    def login_of(self, _image: str) -> dict[str, str] | None:
-        """Give user name and password for the registry of an image, if there are some."""
-        return None
+    def login_of(self, image: str) -> dict[str, str] | None:
+        """Give user name and password for the registry of an image, if it is one of ECR's here."""
+        address = image.partition("/")[0]
+        found = (one for one in self.registries if one.address and one.address == address)
+        return next((one.login() for one in found), None)
 
     def metadata_of(self, _task: Task, _container: Container) -> dict[str, str]:
         """Give the variables by which a container finds its metadata."""
