@@ -9,9 +9,14 @@ from lab.aws import moto_seam
 from lab.aws.agent.agent import Agent
 from lab.aws.agent.networks import Networks
 from lab.aws.cloud import Cloud
+from lab.aws.ecr import api as ecr_api
+from lab.aws.ecr.registry import Registry
+from lab.aws.ecr.state import Ecr
 from lab.aws.ecs import api as ecs_api
 from lab.aws.ecs.scheduler import Scheduler
 from lab.aws.ecs.state import Ecs
+from lab.aws.logs import api as logs_api
+from lab.aws.logs.state import Logs
 from lab.aws.sources import Sources
 from lab.client import connect_labelled
 
@@ -46,6 +51,8 @@ class LocalAws:
     def __init__(self, engine: Engine, naming: Naming, *, port: int = 0) -> None:
         self._cloud = Cloud()
         self._places: dict[Place, Ecs] = {}
+        self._logs: dict[Place, Logs] = {}
+        self._ecrs: dict[Place, Ecr] = {}
         self._naming = naming
         self._client = connect_labelled(engine, naming)
         self._networks = Networks(self._client, naming)
@@ -62,6 +69,8 @@ class LocalAws:
         self._agent.deactivate = lambda task: self._ecs(task.place).scheduler.deactivate(task)
         moto_seam.place_default_vpcs(self._networks.default_range)
         moto_seam.own_service("ecs", self._answer_ecs, invalid="InvalidParameterException")
+        moto_seam.own_service("logs", self._answer_logs, invalid="InvalidParameterException")
+        moto_seam.own_service("ecr", self._answer_ecr, invalid="InvalidParameterException")
         self._server = moto_seam.serve(port)
         self._sources.endpoint = self.endpoint
         self._serving = threading.Thread(
@@ -87,6 +96,23 @@ class LocalAws:
             ecs.scheduler = Scheduler(ecs, self._cloud)
             self._places[place] = ecs
         return self._places[place]
+
+    def _answer_logs(self, place: Place, operation: str, request: Json) -> Json:
+        async def answer() -> Json:
+            logs = self._logs.setdefault(place, Logs(place))
+            return await logs_api.OPERATIONS.answer(logs, operation, request)
+
+        return self._cloud.call(answer())
+
+    def _answer_ecr(self, place: Place, operation: str, request: Json) -> Json:
+        async def answer() -> Json:
+            if place not in self._ecrs:
+                registry = Registry(self._client, self._naming, place)
+                self._sources.registries.append(registry)
+                self._ecrs[place] = Ecr(place, registry, self._cloud.beside)
+            return await ecr_api.answer(self._ecrs[place], operation, request)
+
+        return self._cloud.call(answer())
 
     def close(self) -> None:
         """Stop to answer; what runs on the engine is removed by who owns its labels."""

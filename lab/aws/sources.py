@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import operator
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -14,6 +15,7 @@ from lab.aws import moto_seam
 from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
+    from lab.aws.ecr.registry import Registry
     from lab.aws.ecs.state import Container, Task
     from lab.aws.place import Place
 
@@ -30,7 +32,8 @@ def client_of(service: str, endpoint: str, region: str = "us-east-1") -> Any:  #
         endpoint: Where the local AWS answers.
         region: The region, which keeps its resources apart from the others'.
     """
-    return boto3.client(
+    # A session of its own: the one that all share is not made for several threads at once.
+    return boto3.Session().client(
         service,
         endpoint_url=endpoint,
         region_name=region,
@@ -45,13 +48,17 @@ class Sources:
 
     Attributes:
         endpoint: Where they answer.
+        registries: ECR's registries, from which tasks may take their images.
     """
 
-    endpoint = ""
     subnet_of = staticmethod(moto_seam.subnet_of)
     security_groups_of = staticmethod(moto_seam.security_groups_of)
     attach_interface = staticmethod(moto_seam.attach_interface)
     detach_interface = staticmethod(moto_seam.detach_interface)
+
+    def __init__(self) -> None:
+        self.endpoint = ""
+        self.registries: list[Registry] = []
 
     @functools.cache  # noqa: B019  # it lives as long as the process
     def _client(self, service: str, region: str) -> Any:  # noqa: ANN401
@@ -141,15 +148,24 @@ class Sources:
         """Write events into a log stream, which is made if it is not there."""
         logs = self._client("logs", place.region)
         form = {"logGroupName": group, "logStreamName": stream}
+        # AWS takes no empty event, and only what is in order of time; the engine may mix up what
+        # a container writes at once to its two outputs.
+        ordered = sorted(
+            (event for event in events if event["message"]), key=operator.itemgetter("timestamp")
+        )
+        if not ordered:
+            return
         try:
-            logs.put_log_events(**form, logEvents=events)
+            logs.put_log_events(**form, logEvents=ordered)
         except logs.exceptions.ResourceNotFoundException:
             logs.create_log_stream(**form)
-            logs.put_log_events(**form, logEvents=events)
+            logs.put_log_events(**form, logEvents=ordered)
 
-    def login_of(self, _image: str) -> dict[str, str] | None:
-        """Give user name and password for the registry of an image, if there are some."""
-        return None
+    def login_of(self, image: str) -> dict[str, str] | None:
+        """Give user name and password for the registry of an image, if it is one of ECR's here."""
+        address = image.partition("/")[0]
+        found = (one for one in self.registries if one.address and one.address == address)
+        return next((one.login() for one in found), None)
 
     def metadata_of(self, _task: Task, _container: Container) -> dict[str, str]:
         """Give the variables by which a container finds its metadata."""
