@@ -164,9 +164,8 @@ class Agent:
         except Exception as error:
             log.exception("task %s", task.arn)
             task.stop("TaskFailedToStart", f"ResourceInitializationError: {error!r}")
-            raise
-        finally:
-            await self._end(task)
+        # Where the loop ends, nothing is taken away here: who owns the labels does that.
+        await self._end(task)
 
     async def _provision(self, task: Task) -> None:
         """Give the task its network interface, and the container that keeps its network."""
