@@ -126,10 +126,15 @@ def serve(port: int) -> BaseWSGIServer:
         port,
         application,
         threaded=True,
-        request_handler=werkzeug_app.MotoRequestHandler,
+        request_handler=_Handler,
     )
     server.socket.listen(BACKLOG)
     return server
+
+
+class _Handler(werkzeug_app.MotoRequestHandler):
+    def log_request(self, *_: object) -> None:
+        """Keep silent: a line for each request would hide what matters."""
 
 
 def _application(service: Any) -> Any:  # noqa: ANN401  # moto's types
