@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import nbformat
 import pytest
 
 from facts.bills import load_bills
+from lab.aws.bill import Bill
 from lab.checks import containers_on_aws as checks
 from lab.checks.containers_on_aws import BILL, CHAPTER, inject
 
-from .proof import SEED, CheckProof, Wrong
+from .proof import ROOT, SEED, CheckProof, Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -27,6 +29,11 @@ def seed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_the_chapter_is_billed_as_the_page_says() -> None:
     assert load_bills()[CHAPTER].items == BILL
+
+
+def test_the_page_shows_the_bill_that_is_printed() -> None:
+    page = nbformat.read(ROOT / "chapters" / f"{CHAPTER}.ipynb", as_version=4)
+    assert any(str(Bill(BILL)) in cell.source for cell in page.cells)
 
 
 def delete(lab: Lab, region: str, name: str) -> None:
