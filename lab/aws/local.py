@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from lab.aws import moto_seam
 from lab.aws.agent.agent import Agent
+from lab.aws.agent.metadata_endpoint import MetadataEndpoint
 from lab.aws.agent.networks import Networks
+from lab.aws.agent.sessions import Sessions
 from lab.aws.cloud import Cloud
 from lab.aws.ecr import api as ecr_api
 from lab.aws.ecr.registry import Registry
@@ -58,12 +60,20 @@ class LocalAws:
         self._networks = Networks(self._client, naming)
         self._sources = Sources()
         self._balancing = NoBalancing()
+        self._metadata = MetadataEndpoint(
+            self._cloud,
+            lambda: connect_labelled(engine, naming),
+            naming,
+            self._sources.subnet_of,
+        )
+        self._sessions = Sessions(self._cloud, lambda: connect_labelled(engine, naming))
         self._agent = Agent(
             self._cloud,
             lambda: connect_labelled(engine, naming),
             naming,
             self._networks,
             self._sources,
+            self._metadata,
         )
         self._agent.activate = lambda task: self._ecs(task.place).scheduler.activate(task)
         self._agent.deactivate = lambda task: self._ecs(task.place).scheduler.deactivate(task)
@@ -93,6 +103,7 @@ class LocalAws:
             ecs.sources = self._sources
             ecs.balancing = self._balancing
             ecs.run = self._agent.run
+            ecs.sessions = self._sessions
             ecs.scheduler = Scheduler(ecs, self._cloud)
             self._places[place] = ecs
         return self._places[place]
@@ -119,7 +130,9 @@ class LocalAws:
         self._server.shutdown()
         self._server.server_close()
         self._serving.join()
+        self._cloud.call(self._sessions.close())
         self._agent.close()
+        self._cloud.call(self._metadata.close())
         self._cloud.close()
         self._client.close()
 

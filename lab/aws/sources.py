@@ -16,7 +16,6 @@ from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
     from lab.aws.ecr.registry import Registry
-    from lab.aws.ecs.state import Container, Task
     from lab.aws.place import Place
 
     Json = dict[str, Any]
@@ -166,7 +165,3 @@ class Sources:
         address = image.partition("/")[0]
         found = (one for one in self.registries if one.address and one.address == address)
         return next((one.login() for one in found), None)
-
-    def metadata_of(self, _task: Task, _container: Container) -> dict[str, str]:
-        """Give the variables by which a container finds its metadata."""
-        return {}
