@@ -51,6 +51,8 @@ class Sources:
     """
 
     subnet_of = staticmethod(moto_seam.subnet_of)
+    subnets_of = staticmethod(moto_seam.subnets_of)
+    instance_of = staticmethod(moto_seam.instance_of)
     security_groups_of = staticmethod(moto_seam.security_groups_of)
     attach_interface = staticmethod(moto_seam.attach_interface)
     detach_interface = staticmethod(moto_seam.detach_interface)
