@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from lab.aws import moto_seam
+from lab.aws import moto_seam, tagged
 from lab.aws.agent.agent import Agent
 from lab.aws.agent.networks import Networks
 from lab.aws.cloud import Cloud
@@ -21,7 +21,10 @@ from lab.aws.sources import Sources
 from lab.client import connect_labelled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lab.aws.place import Place
+    from lab.aws.tagged import Tagged
     from lab.engine import Engine
     from lab.naming import Naming
 
@@ -49,6 +52,7 @@ class LocalAws:
     """
 
     def __init__(self, engine: Engine, naming: Naming, *, port: int = 0) -> None:
+        self._server = moto_seam.serve(port)
         self._cloud = Cloud()
         self._places: dict[Place, Ecs] = {}
         self._logs: dict[Place, Logs] = {}
@@ -71,7 +75,6 @@ class LocalAws:
         moto_seam.own_service("ecs", self._answer_ecs, invalid="InvalidParameterException")
         moto_seam.own_service("logs", self._answer_logs, invalid="InvalidParameterException")
         moto_seam.own_service("ecr", self._answer_ecr, invalid="InvalidParameterException")
-        self._server = moto_seam.serve(port)
         self._sources.endpoint = self.endpoint
         self._serving = threading.Thread(
             target=self._server.serve_forever, name="endpoint", daemon=True
@@ -85,7 +88,11 @@ class LocalAws:
         return f"http://{host!s}:{port}"
 
     def _answer_ecs(self, place: Place, operation: str, request: Json) -> Json:
-        return self._cloud.call(ecs_api.answer(self._ecs(place), operation, request))
+        return self._cloud.call(self._ecs_answers(place, operation, request))
+
+    async def _ecs_answers(self, place: Place, operation: str, request: Json) -> Json:
+        # In the loop: of two first requests at once only one may begin the place.
+        return await ecs_api.answer(self._ecs(place), operation, request)
 
     def _ecs(self, place: Place) -> Ecs:
         if place not in self._places:
@@ -95,12 +102,15 @@ class LocalAws:
             ecs.run = self._agent.run
             ecs.scheduler = Scheduler(ecs, self._cloud)
             self._places[place] = ecs
+            self._show_tags("ecs", place, lambda: tagged.of_ecs(ecs))
         return self._places[place]
 
     def _answer_logs(self, place: Place, operation: str, request: Json) -> Json:
         async def answer() -> Json:
-            logs = self._logs.setdefault(place, Logs(place))
-            return await logs_api.OPERATIONS.answer(logs, operation, request)
+            if place not in self._logs:
+                logs = self._logs[place] = Logs(place)
+                self._show_tags("logs", place, lambda: tagged.of_logs(logs))
+            return await logs_api.OPERATIONS.answer(self._logs[place], operation, request)
 
         return self._cloud.call(answer())
 
@@ -109,10 +119,17 @@ class LocalAws:
             if place not in self._ecrs:
                 registry = Registry(self._client, self._naming, place)
                 self._sources.registries.append(registry)
-                self._ecrs[place] = Ecr(place, registry, self._cloud.beside)
+                ecr = self._ecrs[place] = Ecr(place, registry, self._cloud.beside)
+                self._show_tags("ecr", place, lambda: tagged.of_ecr(ecr))
             return await ecr_api.answer(self._ecrs[place], operation, request)
 
         return self._cloud.call(answer())
+
+    def _show_tags(self, service: str, place: Place, look: Callable[[], list[Tagged]]) -> None:
+        async def listed() -> list[Tagged]:
+            return look()
+
+        moto_seam.show_tags(service, place, lambda: self._cloud.call(listed()))
 
     def close(self) -> None:
         """Stop to answer; what runs on the engine is removed by who owns its labels."""
