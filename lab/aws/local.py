@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from lab.aws import moto_seam
+from lab.aws import moto_seam, tagged
 from lab.aws.agent.agent import Agent
 from lab.aws.agent.metadata_endpoint import MetadataEndpoint
 from lab.aws.agent.networks import Networks
@@ -26,7 +26,10 @@ from lab.aws.sources import Sources
 from lab.client import connect_labelled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lab.aws.place import Place
+    from lab.aws.tagged import Tagged
     from lab.engine import Engine
     from lab.naming import Naming
 
@@ -54,6 +57,7 @@ class LocalAws:
     """
 
     def __init__(self, engine: Engine, naming: Naming, *, port: int = 0) -> None:
+        self._server = moto_seam.serve(port)
         self._cloud = Cloud()
         self._places: dict[Place, Ecs] = {}
         self._logs: dict[Place, Logs] = {}
@@ -85,7 +89,6 @@ class LocalAws:
         moto_seam.own_service("logs", self._answer_logs, invalid="InvalidParameterException")
         moto_seam.own_service("ecr", self._answer_ecr, invalid="InvalidParameterException")
         moto_seam.own_service("elbv2", self._answer_elb, invalid="ValidationError")
-        self._server = moto_seam.serve(port)
         self._sources.endpoint = self.endpoint
         self._serving = threading.Thread(
             target=self._server.serve_forever, name="endpoint", daemon=True
@@ -121,17 +124,21 @@ class LocalAws:
             ecs.scheduler = Scheduler(ecs, self._cloud)
             self._elb(place).changed = ecs.scheduler.look_at_all
             self._places[place] = ecs
+            self._show_tags("ecs", place, lambda: tagged.of_ecs(ecs))
         return self._places[place]
 
     def _elb(self, place: Place) -> Elb:
         if place not in self._elbs:
-            self._elbs[place] = Elb(place, self._cloud, self._sources)
+            elb = self._elbs[place] = Elb(place, self._cloud, self._sources)
+            self._show_tags("elbv2", place, lambda: tagged.of_elb(elb))
         return self._elbs[place]
 
     def _answer_logs(self, place: Place, operation: str, request: Json) -> Json:
         async def answer() -> Json:
-            logs = self._logs.setdefault(place, Logs(place))
-            return await logs_api.OPERATIONS.answer(logs, operation, request)
+            if place not in self._logs:
+                logs = self._logs[place] = Logs(place)
+                self._show_tags("logs", place, lambda: tagged.of_logs(logs))
+            return await logs_api.OPERATIONS.answer(self._logs[place], operation, request)
 
         return self._cloud.call(answer())
 
@@ -140,10 +147,17 @@ class LocalAws:
             if place not in self._ecrs:
                 registry = Registry(self._client, self._naming, place)
                 self._sources.registries.append(registry)
-                self._ecrs[place] = Ecr(place, registry, self._cloud.beside)
+                ecr = self._ecrs[place] = Ecr(place, registry, self._cloud.beside)
+                self._show_tags("ecr", place, lambda: tagged.of_ecr(ecr))
             return await ecr_api.answer(self._ecrs[place], operation, request)
 
         return self._cloud.call(answer())
+
+    def _show_tags(self, service: str, place: Place, look: Callable[[], list[Tagged]]) -> None:
+        async def listed() -> list[Tagged]:
+            return look()
+
+        moto_seam.show_tags(service, place, lambda: self._cloud.call(listed()))
 
     def close(self) -> None:
         """Stop to answer; what runs on the engine is removed by who owns its labels."""

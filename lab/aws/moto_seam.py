@@ -12,6 +12,7 @@ from __future__ import annotations
 import importlib
 import json
 import os
+import socket
 from typing import TYPE_CHECKING, Any
 
 from botocore.model import ListShape, MapShape, StructureShape
@@ -23,6 +24,7 @@ from lab.aws.place import Place
 os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "false")
 
 from moto.core.exceptions import ServiceException
+from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
@@ -30,7 +32,7 @@ from moto.moto_server import werkzeug_app
 from werkzeug.serving import BaseWSGIServer, make_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from botocore.model import Shape
 
@@ -43,9 +45,11 @@ __all__ = [
     "own_service",
     "place_default_vpcs",
     "serve",
+    "show_tags",
     "subnet_of",
 ]
 
+LOOPBACK = "127.0.0.1"
 # How many clients may knock at once: 1,000 requests do, in the tests.
 BACKLOG = 2048
 
@@ -115,6 +119,23 @@ def _unknown_values(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, 
         yield path, shape.enum, str(value)
 
 
+def show_tags(
+    service: str, place: Place, tagged: Callable[[], Iterable[tuple[str, str, dict[str, str]]]]
+) -> None:
+    """Have the Resource Groups Tagging API find what a service of the course's own has at a place.
+
+    Args:
+        service: The service, as boto3 names it.
+        place: The place.
+        tagged: Lists resources: ARN, type such as ``ecs:cluster``, and tags.
+    """
+    models = importlib.import_module(f"moto.{service}.models")
+    backend = getattr(models, f"{service}_backends")[place.account][place.region]
+    backend.iter_tagged_resources = lambda: (
+        TaggedResource(arn, tags, kind) for arn, kind, tags in tagged()
+    )
+
+
 def serve(port: int) -> BaseWSGIServer:
     """Make the server of all services on this machine's loopback; ``serve_forever`` runs it.
 
@@ -125,15 +146,16 @@ def serve(port: int) -> BaseWSGIServer:
         OSError: The port is taken.
     """
     application = werkzeug_app.DomainDispatcherApplication(_application)
-    server = make_server(
-        "127.0.0.1",
-        port,
-        application,
-        threaded=True,
-        request_handler=_Handler,
-    )
-    server.socket.listen(BACKLOG)
-    return server
+    # With a socket of ours: where the port is taken, werkzeug would print that and end the process.
+    with socket.create_server((LOOPBACK, port), backlog=BACKLOG) as listening:
+        return make_server(
+            LOOPBACK,
+            port,
+            application,
+            threaded=True,
+            request_handler=_Handler,
+            fd=listening.fileno(),
+        )
 
 
 class _Handler(werkzeug_app.MotoRequestHandler):

@@ -118,7 +118,7 @@ class Agent:
         self._networks = networks
         self._sources = sources
         self._metadata = metadata
-        self._label = new_id(8)
+        self._label = naming.aws or new_id(8)
         self._by_runtime_id: dict[str, tuple[Task, Container]] = {}
         self._pauses: dict[Task, str] = {}
         self._volumes: dict[Task, dict[str, str]] = {}
