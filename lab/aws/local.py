@@ -15,6 +15,7 @@ from lab.aws.ecr import api as ecr_api
 from lab.aws.ecr.registry import Registry
 from lab.aws.ecr.state import Ecr
 from lab.aws.ecs import api as ecs_api
+from lab.aws.ecs.instances import Instances
 from lab.aws.ecs.scheduler import Scheduler
 from lab.aws.ecs.state import Ecs
 from lab.aws.elb import api as elb_api
@@ -45,6 +46,10 @@ class LocalAws:
         engine: The container engine.
         naming: Whose names and labels its containers get.
         port: The port of the endpoint; 0 for one that the system chooses.
+        instance_seconds: How long a launched EC2 instance takes until its agent has joined the
+            cluster: long enough to see that tasks wait for it. On AWS that is more like a minute
+            or more; AWS names no figure, but advises to reckon with over 60 seconds.
+            https://docs.aws.amazon.com/AmazonECS/latest/developerguide/capacity-cluster-speed-up-ec2.html
 
     Raises:
         OSError: The port is taken.
@@ -56,7 +61,9 @@ class LocalAws:
         >>> aws.close()  # doctest: +SKIP
     """
 
-    def __init__(self, engine: Engine, naming: Naming, *, port: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, naming: Naming, *, port: int = 0, instance_seconds: float = 2
+    ) -> None:
         self._server = moto_seam.serve(port)
         self._cloud = Cloud()
         self._places: dict[Place, Ecs] = {}
@@ -84,7 +91,10 @@ class LocalAws:
         )
         self._agent.activate = lambda task: self._ecs(task.place).scheduler.activate(task)
         self._agent.deactivate = lambda task: self._ecs(task.place).scheduler.deactivate(task)
+        instances = Instances(self._cloud, self._ecs, self._agent, self._networks, instance_seconds)
         moto_seam.place_default_vpcs(self._networks.default_range)
+        moto_seam.place_instances(self._networks.take_address)
+        moto_seam.watch_instances(instances.told)
         moto_seam.own_service("ecs", self._answer_ecs, invalid="InvalidParameterException")
         moto_seam.own_service("logs", self._answer_logs, invalid="InvalidParameterException")
         moto_seam.own_service("ecr", self._answer_ecr, invalid="InvalidParameterException")
@@ -123,6 +133,7 @@ class LocalAws:
             ecs.sessions = self._sessions
             ecs.scheduler = Scheduler(ecs, self._cloud)
             self._elb(place).changed = ecs.scheduler.look_at_all
+            self._elb(place).address_of = ecs.address_of
             self._places[place] = ecs
             self._show_tags("ecs", place, lambda: tagged.of_ecs(ecs))
         return self._places[place]
