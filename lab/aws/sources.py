@@ -7,40 +7,19 @@ import json
 import operator
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lab.aws import moto_seam
+from lab.aws.clients import client_of
 from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
     from lab.aws.ecr.registry import Registry
-    from lab.aws.ecs.state import Container, Task
     from lab.aws.place import Place
 
     Json = dict[str, Any]
 
-__all__ = ["Sources", "client_of"]
-
-
-def client_of(service: str, endpoint: str, region: str = "us-east-1") -> Any:  # noqa: ANN401  # no stubs
-    """Make boto3's client of a service of the local AWS, with keys that open nothing elsewhere.
-
-    Args:
-        service: As boto3 names it.
-        endpoint: Where the local AWS answers.
-        region: The region, which keeps its resources apart from the others'.
-    """
-    # A session of its own: the one that all share is not made for several threads at once.
-    return boto3.Session().client(
-        service,
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106  # opens nothing
-        config=Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60),
-    )
+__all__ = ["Sources"]
 
 
 class Sources:
@@ -52,6 +31,8 @@ class Sources:
     """
 
     subnet_of = staticmethod(moto_seam.subnet_of)
+    subnets_of = staticmethod(moto_seam.subnets_of)
+    instance_of = staticmethod(moto_seam.instance_of)
     security_groups_of = staticmethod(moto_seam.security_groups_of)
     attach_interface = staticmethod(moto_seam.attach_interface)
     detach_interface = staticmethod(moto_seam.detach_interface)
@@ -166,7 +147,3 @@ class Sources:
         address = image.partition("/")[0]
         found = (one for one in self.registries if one.address and one.address == address)
         return next((one.login() for one in found), None)
-
-    def metadata_of(self, _task: Task, _container: Container) -> dict[str, str]:
-        """Give the variables by which a container finds its metadata."""
-        return {}

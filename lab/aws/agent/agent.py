@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -20,9 +21,12 @@ import docker.errors
 import docker.utils
 import requests
 
-from lab.aws.agent.containers import create_options, stop_seconds
+from lab.aws.agent.containers import create_options, runtime_name, stop_seconds
 from lab.aws.agent.events import EngineEvents
+from lab.aws.agent.host_folders import HostFolders
+from lab.aws.agent.host_networks import HostNetworks
 from lab.aws.agent.log_driver import LogDriver
+from lab.aws.agent.metadata import ecs_labels
 from lab.aws.ecs.state import now
 from lab.aws.errors import AwsError
 from lab.aws.place import new_id
@@ -30,8 +34,10 @@ from lab.aws.place import new_id
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from lab.aws.agent.metadata_endpoint import MetadataEndpoint
     from lab.aws.agent.networks import Networks
     from lab.aws.cloud import Cloud
+    from lab.aws.ecs.hosts import Host
     from lab.aws.ecs.state import Container, Task
     from lab.aws.place import Place
     from lab.naming import Naming
@@ -79,9 +85,6 @@ class Sources(Protocol):
     def login_of(self, image: str) -> dict[str, str] | None:
         """Give user name and password for the registry of an image, if there are some."""
 
-    def metadata_of(self, task: Task, container: Container) -> dict[str, str]:
-        """Give the variables by which a container finds its metadata."""
-
 
 class StartError(Exception):
     """Says why a task did not start, in AWS's words."""
@@ -100,24 +103,29 @@ class Agent:
         naming: Whose names the containers get.
         networks: The networks of the VPCs.
         sources: The other services.
+        metadata: The endpoint where containers ask about themselves.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # all that an agent works with
         self,
         cloud: Cloud,
         connect: Callable[[], docker.DockerClient],
         naming: Naming,
         networks: Networks,
         sources: Sources,
+        metadata: MetadataEndpoint,
     ) -> None:
         self._cloud = cloud
         self._client = connect()
         self._naming = naming
         self._networks = networks
         self._sources = sources
-        self._label = new_id(8)
+        self._metadata = metadata
+        self._label = naming.aws or new_id(8)
         self._by_runtime_id: dict[str, tuple[Task, Container]] = {}
         self._pauses: dict[Task, str] = {}
+        self._host_folders = HostFolders(self._client, naming)
+        self._host_networks = HostNetworks(self.api, naming, networks, self._name)
         self._volumes: dict[Task, dict[str, str]] = {}
         self._logs = LogDriver(cloud, connect, sources.put_log_events)
         self.activate: Callable[[Task], Awaitable[None]] = _nothing
@@ -137,6 +145,18 @@ class Agent:
     def run(self, task: Task) -> None:
         """Bring a task to life; it goes on by itself from here."""
         self._cloud.spawn(self._live(task))
+
+    async def cut_off(self, task: Task) -> None:
+        """Kill the containers of a task under which its instance has gone."""
+        running = [one for one in task.containers if one.runtime_id and not one.ended.is_set()]
+        await asyncio.gather(*(self._signal(container, "SIGKILL") for container in running))
+
+    async def leave_host(self, host: Host, *, for_good: bool) -> None:
+        """Remove what an instance had on the engine; its folders go only with it for good."""
+        if network := self._host_networks.take_from(host):
+            await self._remove(self.api.remove_container, network, v=True, force=True)
+        for volume in self._host_folders.take_from(host) if for_good else ():
+            await self._remove(self.api.remove_volume, volume)
 
     def close(self) -> None:
         """Listen to the engine no more."""
@@ -170,6 +190,7 @@ class Agent:
     async def _provision(self, task: Task) -> None:
         """Give the task its network interface, and the container that keeps its network."""
         if task.definition.network_mode != "awsvpc":
+            await self._open_metadata(task)
             return
         settings = (task.network or {})["awsvpcConfiguration"]
         subnet_id = task.subnet or settings["subnets"][0]
@@ -198,11 +219,25 @@ class Agent:
         task.touch()
         try:
             network = await self._cloud.beside(self._networks.network_of, subnet["vpc_range"])
+            metadata = self._cloud.spawn(
+                self._metadata.open(task, network, _metadata_address(subnet["vpc_range"]))
+            )
             await self._cloud.beside(self._pause, task, network, address)
+            await metadata
         except (*ENGINE_ERRORS, AwsError) as error:
             raise StartError(f"ResourceInitializationError: {_said(error)}") from None
         task.attachments[0]["status"] = "ATTACHED"
         task.times["connectivityAt"] = now()
+
+    async def _open_metadata(self, task: Task) -> None:
+        """Let the containers of a task without a network interface ask about themselves."""
+        network = self._network_mode(task)
+        if network == "none":
+            return
+        try:
+            await self._metadata.open(task, network)
+        except ENGINE_ERRORS as error:
+            raise StartError(f"ResourceInitializationError: {_said(error)}") from None
 
     def _pause(self, task: Task, network: str, address: str) -> None:
         """Start the container whose network all containers of the task share."""
@@ -247,6 +282,7 @@ class Agent:
             raise StartError(reason, container) from None
         digests = found.get("RepoDigests") or []
         container.image_digest = digests[0].partition("@")[2] if digests else None
+        container.image_id = found["Id"]
         container.stop_signal = (found.get("Config") or {}).get("StopSignal") or "SIGTERM"
 
     def _inspect_or_pull(self, image: str) -> Json:
@@ -269,7 +305,10 @@ class Agent:
             path = (volume.get("host") or {}).get("sourcePath")
             if "efsVolumeConfiguration" in volume:
                 raise AwsError("ServerException", "there is no EFS on this machine")
-            found[name] = path or str(
+            if path and task.host:
+                found[name] = self._host_folders.volume_of(task.host, path)
+                continue
+            found[name] = str(
                 self._client.volumes.create(
                     self._name(task, name), labels=self._labels(task, name)
                 ).name
@@ -282,7 +321,7 @@ class Agent:
             "AWS_REGION": place.region,
             "AWS_DEFAULT_REGION": place.region,
             "AWS_EXECUTION_ENV": "AWS_ECS_EC2" if task.host else "AWS_ECS_FARGATE",
-            **self._sources.metadata_of(task, container),
+            **self._metadata.variables(container),
         }
         for file in definition.get("environmentFiles") or []:
             variables |= self._sources.variables(place, file["value"])
@@ -322,7 +361,7 @@ class Agent:
             return
         try:
             made = await self._cloud.beside(self._create, task, container, environment)
-        except (*ENGINE_ERRORS, KeyError) as error:
+        except (*ENGINE_ERRORS, AwsError, KeyError) as error:
             reason = f"CannotCreateContainerError: {_said(error)}"
             raise StartError(reason, container) from None
         container.runtime_id = made
@@ -335,18 +374,24 @@ class Agent:
             reason = f"CannotStartContainerError: {_said(error)}"
             raise StartError(reason, container) from None
         container.started_at = now()
+        if _is_bound(task):
+            self._host_networks.bind(task, container)
         self._logs.follow(task, container)
         if container.finished_at is None:
             container.status = "RUNNING"
+            _start_agents(container)
         task.times.setdefault("startedAt", now())
         task.touch()
 
     def _create(self, task: Task, container: Container, environment: dict[str, str]) -> str:
+        mode, config = self._network_mode(task), None
+        if _is_bound(task):
+            mode, config = self._host_networks.options_of(task, container)
         options = create_options(
             self.api,
             task,
             container,
-            network=self._network_mode(task),
+            network=mode,
             environment=environment,
             volumes=self._volumes[task],
             volumes_from=[
@@ -357,7 +402,9 @@ class Agent:
             labels=self._labels(task, container.name),
             published={},
         )
-        made = self.api.create_container(name=self._name(task, container.name), **options)
+        made = self.api.create_container(
+            name=self._name(task, container.name), networking_config=config, **options
+        )
         return str(made["Id"])
 
     def _network_mode(self, task: Task) -> str:
@@ -378,8 +425,7 @@ class Agent:
         await self._take_away(task)
         for container in task.containers:
             container.status = "STOPPED"
-            for agent in container.agents:
-                agent["lastStatus"] = "STOPPED"
+            _stop_agents(container)
         for attachment in task.attachments:
             attachment["status"] = "DELETED"
         task.move("STOPPED")
@@ -415,6 +461,7 @@ class Agent:
 
     async def _take_away(self, task: Task) -> None:
         """Remove what the task had on the engine; what is gone already is no error."""
+        self._metadata.forget(task)
         await self._logs.end(task)
         ids = [container.runtime_id for container in task.containers if container.runtime_id]
         removals = [self._remove(self.api.remove_container, one, v=True, force=True) for one in ids]
@@ -423,8 +470,9 @@ class Agent:
             await self._remove(self.api.remove_container, pause, v=True, force=True)
         named = {volume["name"] for volume in task.definition.form.get("volumes") or []}
         for name, volume in self._volumes.pop(task, {}).items():
-            if name in named and not volume.startswith("/"):
+            if name in named and not self._host_folders.have(task.host, volume):
                 await self._remove(self.api.remove_volume, volume)
+        self._host_networks.leave(task)
         for container in task.containers:
             self._by_runtime_id.pop(container.runtime_id, None)
         for attachment in task.attachments:
@@ -485,6 +533,7 @@ class Agent:
         container.exit_code = state["ExitCode"]
         container.finished_at = now()
         container.status = "STOPPED"
+        _stop_agents(container)
         if state.get("OOMKilled"):
             container.reason = "OutOfMemoryError: Container killed due to memory usage"
         container.ended.set()
@@ -510,20 +559,16 @@ class Agent:
     # --- names -------------------------------------------------------------------------------
 
     def _name(self, task: Task, what: str) -> str:
-        family, revision = task.definition.family, task.definition.revision
-        return self._naming.full_name(f"{family}-{revision}-{what}-{task.id[:8]}")
+        return runtime_name(self._naming, task, what)
 
     def _labels(self, task: Task, what: str) -> dict[str, str]:
         """What the agent of ECS writes on containers, and what tells this AWS's from another's."""
-        return {
-            **self._naming.labels,
-            "aws": self._label,
-            "com.amazonaws.ecs.cluster": task.cluster.name,
-            "com.amazonaws.ecs.container-name": what,
-            "com.amazonaws.ecs.task-arn": task.arn,
-            "com.amazonaws.ecs.task-definition-family": task.definition.family,
-            "com.amazonaws.ecs.task-definition-version": str(task.definition.revision),
-        }
+        return {**self._naming.labels, "aws": self._label, **ecs_labels(task, what)}
+
+
+def _is_bound(task: Task) -> bool:
+    """Tell whether a task has ports of an instance, instead of an interface of its own."""
+    return task.host is not None and task.definition.network_mode in ("bridge", "host")
 
 
 def _may_start(task: Task, container: Container) -> bool:
@@ -562,6 +607,28 @@ def _may_stop(container: Container, left: list[Container]) -> bool:
         for other in left
         for dependency in other.definition.get("dependsOn") or []
     )
+
+
+def _metadata_address(vpc_range: str) -> str:
+    """Choose where the metadata endpoint answers: an address that AWS keeps for future use.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
+    """
+    return str(ipaddress.ip_network(vpc_range)[3])
+
+
+def _start_agents(container: Container) -> None:
+    """Have the agent of ECS Exec run, which has to write into the container's own files."""
+    can_write = not container.definition.get("readonlyRootFilesystem")
+    for agent in container.agents:
+        agent["lastStatus"] = "RUNNING" if can_write else "STOPPED"
+        if can_write:
+            agent["lastStartedAt"] = now()
+
+
+def _stop_agents(container: Container) -> None:
+    for agent in container.agents:
+        agent["lastStatus"] = "STOPPED"
 
 
 def _said(error: Exception) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from docker.types import Healthcheck, LogConfig, Mount, Ulimit
 
@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     import docker
 
     from lab.aws.ecs.state import Container, Task
+    from lab.naming import Naming
 
     Json = dict[str, Any]
 
-__all__ = ["DEFAULT_STOP_SECONDS", "create_options", "overridden", "stop_seconds"]
+__all__ = ["DEFAULT_STOP_SECONDS", "create_options", "overridden", "runtime_name", "stop_seconds"]
 
 MEBIBYTE: Final = 1 << 20
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
@@ -43,6 +44,12 @@ def overridden(definition: Json, overrides: Json) -> Json:
         elif value is not None:
             merged[name] = value
     return merged
+
+
+def runtime_name(naming: Naming, task: Task, what: str) -> str:
+    """Give the engine's name of what a task has there, such as one of its containers."""
+    family, revision = task.definition.family, task.definition.revision
+    return naming.full_name(f"{family}-{revision}-{what}-{task.id[:8]}")
 
 
 def stop_seconds(container: Container) -> int:
@@ -105,7 +112,6 @@ def create_options(  # noqa: PLR0913  # all that the engine has to know
         dns_search=definition.get("dnsSearchDomains") or None,
         security_opt=definition.get("dockerSecurityOptions") or None,
         sysctls={one["namespace"]: one["value"] for one in definition.get("systemControls") or []},
-        pid_mode=task.definition.form.get("pidMode") if task.host else None,
         port_bindings=dict(published) or None,  # type: ignore[arg-type]
         log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "1"}),
     )
@@ -157,8 +163,7 @@ def _health_check(check: Json | None) -> Healthcheck:
 
 def _mount(point: Json, volumes: Mapping[str, str]) -> Mount:
     source = volumes[point["sourceVolume"]]
-    kind: Literal["bind", "volume"] = "bind" if source.startswith("/") else "volume"
-    return Mount(point["containerPath"], source, type=kind, read_only=bool(point.get("readOnly")))
+    return Mount(point["containerPath"], source, read_only=bool(point.get("readOnly")))
 
 
 def _ulimit(limit: Json) -> Ulimit:

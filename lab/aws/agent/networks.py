@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Networks"]
 
-# AWS's own range of default VPCs first; the others where that one is taken on this machine.
-RANGES: Final = (
-    *(f"172.{second}.0.0/16" for second in range(31, 15, -1)),
-    *(f"10.{second}.0.0/16" for second in range(254, 200, -1)),
-)
+# AWS's own range of default VPCs first. The others lie outside of those that the engine gives to
+# its networks, of which it has some thirty: the chapters before need them.
+RANGES: Final = ("172.31.0.0/16", *(f"10.{second}.0.0/16" for second in range(254, 200, -1)))
 # Of each subnet AWS keeps the first four addresses and the last one for itself.
 # https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
 RESERVED: Final = 4
@@ -47,8 +45,9 @@ class Networks:
         self._by_range: dict[str, str] = {}
         self._default: dict[Place, str] = {}
         self._taken: set[str] = set()
-        # Several clients may ask for the first time at once.
+        # Several clients may ask for the first time at once, and EC2 asks in threads of its own.
         self._making = threading.Lock()
+        self._giving = threading.Lock()
 
     def default_range(self, place: Place) -> str:
         """Give the range of a place's default VPC, whose network is made when first asked for.
@@ -79,11 +78,12 @@ class Networks:
             AwsError: The subnet is full.
         """
         subnet = ipaddress.ip_network(subnet_range)
-        for number in range(RESERVED, subnet.num_addresses - 1):
-            address = str(subnet[number])
-            if address not in self._taken:
-                self._taken.add(address)
-                return address
+        with self._giving:
+            for number in range(RESERVED, subnet.num_addresses - 1):
+                address = str(subnet[number])
+                if address not in self._taken:
+                    self._taken.add(address)
+                    return address
         raise AwsError("InvalidParameterException", f"The subnet {subnet_range} is full.")
 
     def free_address(self, address: str) -> None:

@@ -143,6 +143,7 @@ class Container:
     Attributes:
         definition: Its container definition, with the task's overrides in it.
         runtime_id: The engine's id; empty before the container is made.
+        image_id: The engine's id of its image, once that is there.
         exit_code: Once it has ended.
         restarts: How often its restart policy has started it again.
         stop_signal: What its image wants to be asked to end by.
@@ -157,6 +158,7 @@ class Container:
     exit_code: int | None = None
     reason: str | None = None
     image_digest: str | None = None
+    image_id: str | None = None
     bindings: list[Json] = field(default_factory=list)
     agents: list[Json] = field(default_factory=list)
     started_at: dt.datetime | None = None
@@ -216,6 +218,7 @@ class Task:
         attachments: Its network interface, in AWS's words.
         host: The instance that it runs on; nothing on Fargate.
         service: The service that it belongs to, if one started it.
+        has_been_healthy: Whether it has counted for its service at some time.
         changed: Is set by each change, for who waits in the loop.
         stop_asked: Is set once the task shall stop.
     """
@@ -238,6 +241,7 @@ class Task:
     zone: str | None = None
     host: Host | None = None
     service: Service | None = None
+    has_been_healthy: bool = False
     can_exec: bool = False
     attachments: list[Json] = field(default_factory=list)
     status: Status = "PROVISIONING"
@@ -373,6 +377,7 @@ class Ecs:
         tasks: By id, also those that have stopped.
         services: By cluster and name.
         hosts: The container instances, by id.
+        former_hosts: Those that were deregistered, by id.
         account_settings: By name.
     """
 
@@ -383,11 +388,13 @@ class Ecs:
         self.tasks: dict[str, Task] = {}
         self.services: dict[tuple[str, str], Service] = {}
         self.hosts: dict[str, Host] = {}
+        self.former_hosts: dict[str, Host] = {}
         self.account_settings: dict[str, str] = {}
         self.tokens: dict[str, tuple[Json, list[Task]]] = {}
         self.sources: Any = None
         self.balancing: Any = None
         self.scheduler: Any = None
+        self.sessions: Any = None
         self.run: Callable[[Task], None] = lambda _task: None
 
     def cluster(self, reference: str | None, *, inactive: bool = False) -> Cluster:
@@ -441,11 +448,13 @@ class Ecs:
                 del self.tasks[task.id]
         return [task for task in self.tasks.values() if task.cluster is cluster]
 
-    def next_subnet(self, network: Json | None) -> str | None:
+    def next_subnet(self, network: Json | None, host: Host | None) -> str | None:
         """Choose the subnet of a new task: its tasks go round the subnets, and so the zones."""
         if network is None:
             return None
         subnets: list[str] = network["awsvpcConfiguration"]["subnets"]
+        if host:
+            subnets = [one for one in subnets if self.zone_of(one, None) == host.zone]
         return min(subnets, key=lambda one: (self._tasks_in(one), subnets.index(one)))
 
     def _tasks_in(self, subnet: str) -> int:
@@ -456,6 +465,40 @@ class Ecs:
         if host:
             return host.zone
         return str(self.sources.subnet_of(self.place, subnet)["zone"]) if subnet else None
+
+    def hosts_of(self, cluster: Cluster) -> list[Host]:
+        """List the container instances of a cluster, the oldest first."""
+        return [host for host in self.hosts.values() if host.cluster is cluster]
+
+    def host(self, cluster: Cluster, reference: str, *, former: bool = False) -> Host | None:
+        """Find a container instance of a cluster by its id or ARN.
+
+        Args:
+            cluster: Whose it is.
+            reference: Its id or ARN.
+            former: Look for one that was deregistered.
+        """
+        hosts = self.former_hosts if former else self.hosts
+        found = hosts.get(reference.rpartition("/")[2])
+        return found if found and found.cluster is cluster else None
+
+    def take_out(self, host: Host) -> None:
+        """Take a container instance out of its cluster."""
+        host.status = "INACTIVE"
+        host.version += 1
+        self.former_hosts[host.id] = self.hosts.pop(host.id)
+
+    def address_of(self, target_id: str, port: int) -> tuple[str, int]:
+        """Tell where a target of a load balancer is reached.
+
+        Args:
+            target_id: A task's address, or the id of an EC2 instance.
+            port: The task's port, or the instance's.
+        """
+        for host in self.hosts.values():
+            if host.instance_id == target_id:
+                return host.bindings.get(("tcp", port), (host.address, port))
+        return target_id, port
 
     def wanted_by(self, service: Service) -> int:
         """Tell how many tasks a service shall run."""
