@@ -274,7 +274,8 @@ TABLES: dict[str, Callable[[list[str], Book], dict[str, object]]] = {
 `claims` are those of the talk that are named, `verdicts` says how many of them hold; `services` are
 other services and tools, `limits` those of each way to run containers; `arc` is the course from its
 first chapter to its last, `trail-map` the steps of the talk's map; `notebooks` says when each one
-passed, `bills` what each chapter would cost on AWS, `ages` how old each table of facts is, `doubts` what was not read at first hand."""
+passed, `bills` what each chapter would cost on AWS, `ages` how old each table of facts is, `doubts`
+what was not read at first hand."""
 
 
 def _by_about(rows: Iterable[Fact]) -> list[Fact]:

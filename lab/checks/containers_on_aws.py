@@ -90,8 +90,6 @@ def _client(lab: Lab, service: str, region: str) -> Any:  # noqa: ANN401  # boto
     return client_of(service, lab.aws(service).meta.endpoint_url, region)
 
 
-
-
 def _built(lab: Lab, short: str, word: str) -> Image:
     recipe = f"FROM course/app:1\nENV GREETING={word}".encode()
     tag = f"{lab.name(short)}:{word}"
@@ -352,7 +350,9 @@ def _is_decided(lab: Lab) -> bool:
 
 def _why_not(lab: Lab) -> str:
     stopped = [
-        task for task in _tasks(lab, "kiosk", stopped=True) if "/kiosk:" in task["taskDefinitionArn"]
+        task
+        for task in _tasks(lab, "kiosk", stopped=True)
+        if "/kiosk:" in task["taskDefinitionArn"]
     ]
     if not stopped:
         return "No task of the family kiosk has ever run in the cluster kiosk."

@@ -58,9 +58,9 @@ def deleted_in_all_regions(lab: Lab) -> None:
 
 def menu(lab: Lab, dishes: dict[str, str], mutability: str = "IMMUTABLE") -> None:
     lab.prepare("10.2")
-    uri = lab.aws("ecr").create_repository(
-        repositoryName="menu", imageTagMutability=mutability
-    )["repository"]["repositoryUri"]
+    uri = lab.aws("ecr").create_repository(repositoryName="menu", imageTagMutability=mutability)[
+        "repository"
+    ]["repositoryUri"]
     for tag, dish in dishes.items():
         checks._push(lab, lab.docker.images.get(f"{lab.name('menu')}:{dish}"), uri, tag)
 
