@@ -1,0 +1,1 @@
+"""The local AWS: the APIs of AWS on this machine, over real containers."""

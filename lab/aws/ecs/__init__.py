@@ -1,0 +1,1 @@
+"""ECS: clusters, task definitions, tasks and services, whose tasks an agent really runs."""

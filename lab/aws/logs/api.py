@@ -1,0 +1,25 @@
+"""The operations of CloudWatch Logs that this machine has; what others there are is refused."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from lab.aws.logs import events, groups, streams
+from lab.aws.logs.state import invalid
+from lab.aws.operations import Operations
+
+if TYPE_CHECKING:
+    from lab.aws.constraints import Violation
+    from lab.aws.errors import AwsError
+
+__all__ = ["OPERATIONS"]
+
+
+def _refusal(broken: Violation) -> AwsError:
+    return invalid(
+        f"1 validation error detected: Value '{broken.value}' at '{broken.path}' failed to satisfy "
+        f"constraint: Member must {broken.must}"
+    )
+
+
+OPERATIONS: Final = Operations("logs", [groups, streams, events], _refusal)
