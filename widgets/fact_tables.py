@@ -232,7 +232,8 @@ def _notebooks(_: list[str], book: Book) -> dict[str, object]:
 def _bills(_: list[str], __: Book) -> dict[str, object]:
     bills = load_bills()
     prices = load_facts().prices
-    used = {name for bill in bills.values() for name in bill.items}
+    # An image is paid by its size, which no bill by the hour can hold.
+    used = {"ecr-gb-month", *(name for bill in bills.values() for name in bill.items)}
     rows = [prices.rows[name] for name in prices.rows if name in used]
     return {
         "rows": list(bills.items()),
