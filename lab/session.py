@@ -394,6 +394,19 @@ class Lab:
                 )
             time.sleep(POLL_SECONDS)
 
+    def free_port(self) -> int:
+        """Find a port of 127.0.0.1 that nobody listens on, for what must be told its port.
+
+        Returns:
+            A port that the system chose, and gave back at once.
+
+        Example:
+            >>> lab.free_port()  # doctest: +SKIP
+            49153
+        """
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            return int(listening.getsockname()[1])
+
     def wait_deployment(self, ecs: Any, *, timeout: float = 240, **service: str) -> str:  # noqa: ANN401  # boto3 makes its classes when asked
         """Wait until the newest deployment of a service of ECS has come to an end, whichever.
 
@@ -546,19 +559,6 @@ class Lab:
             >>> lab.docker.services.create("course/app:1", name=lab.name("web"))  # doctest: +SKIP
         """
         return swarm.open_swarm(self.docker, self.naming, owner=self)
-
-    def free_port(self) -> int:
-        """Find a port of 127.0.0.1 that nobody listens on, for what must be told its port.
-
-        Returns:
-            A port that the system chose, and gave back at once.
-
-        Example:
-            >>> lab.free_port()  # doctest: +SKIP
-            49153
-        """
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            return int(listening.getsockname()[1])
 
     @property
     def loads(self) -> tuple[Load, ...]:
