@@ -151,6 +151,8 @@ class Scheduler:
 
     def _look_at(self, service: Service) -> None:
         service.asked_again = False
+        for task in service.tasks:
+            task.has_been_healthy |= self._is_healthy(service, task)
         self._forget_stopped(service)
         if service.status != "ACTIVE":
             if not service.tasks:
@@ -171,7 +173,7 @@ class Scheduler:
         for task in [task for task in service.tasks if task.status == "STOPPED"]:
             service.tasks.remove(task)
             deployment = next((d for d in service.history if d.id == task.started_by), None)
-            if deployment and task.stop_code == "TaskFailedToStart":
+            if deployment and _has_failed(task):
                 self._count_failure(service, deployment)
         service.deployments = [
             one for one in service.deployments if one.status == "PRIMARY" or service.of(one)
@@ -444,6 +446,12 @@ class Scheduler:
 
     def _time(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _has_failed(task: Task) -> bool:
+    """Tell whether a task has ended by itself before it was of any use to its service."""
+    by_itself = task.stop_code in ("TaskFailedToStart", "EssentialContainerExited")
+    return by_itself and not task.has_been_healthy
 
 
 def _expendable(tasks: list[Task], count: int) -> list[Task]:

@@ -216,6 +216,7 @@ class Task:
         attachments: Its network interface, in AWS's words.
         host: The instance that it runs on; nothing on Fargate.
         service: The service that it belongs to, if one started it.
+        has_been_healthy: Whether it has counted for its service at some time.
         changed: Is set by each change, for who waits in the loop.
         stop_asked: Is set once the task shall stop.
     """
@@ -238,6 +239,7 @@ class Task:
     zone: str | None = None
     host: Host | None = None
     service: Service | None = None
+    has_been_healthy: bool = False
     can_exec: bool = False
     attachments: list[Json] = field(default_factory=list)
     status: Status = "PROVISIONING"
