@@ -17,7 +17,17 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
-__all__ = ["CHAPTER", "EXERCISES", "FAULTS", "inject", "set_up"]
+__all__ = [
+    "CHAPTER",
+    "EXERCISES",
+    "FAULTS",
+    "QUICK",
+    "clear",
+    "container_of",
+    "inject",
+    "register",
+    "set_up",
+]
 
 CHAPTER = "12-ecs"
 
@@ -71,8 +81,8 @@ _SHOWS: Final = {
 
 
 def container_of(name: str, version: str, **changes: Any) -> Json:  # noqa: ANN401  # as boto3 takes it
-    """Define the application's container, as the scenes run it."""
-    return {
+    """Define the application's container, as the scenes run it; None leaves a member out."""
+    usual = {
         "name": name,
         "image": APP,
         "portMappings": [{"containerPort": PORT}],
@@ -82,8 +92,8 @@ def container_of(name: str, version: str, **changes: Any) -> Json:  # noqa: ANN4
             "interval": INTERVAL,
         },
         "stopTimeout": 5,
-        **changes,
     }
+    return {key: value for key, value in (usual | changes).items() if value is not None}
 
 
 def register(lab: Lab, family: str, version: str, **changes: Any) -> str:  # noqa: ANN401
@@ -99,13 +109,24 @@ def register(lab: Lab, family: str, version: str, **changes: Any) -> str:  # noq
     return str(made["taskDefinition"]["taskDefinitionArn"])
 
 
-def set_up(lab: Lab, name: str, *, balanced: bool, wait: bool = True, **service: Any) -> None:  # noqa: ANN401
+def set_up(  # noqa: PLR0913  # what scenes differ in
+    lab: Lab,
+    name: str,
+    *,
+    balanced: bool,
+    version: str = "1",
+    changes: Json | None = None,
+    wait: bool = True,
+    **service: Any,  # noqa: ANN401  # as boto3 takes it
+) -> None:
     """Make a cluster with a service of one name, afresh, on a load balancer of that name or none.
 
     Args:
         lab: The learner's lab.
         name: The name of all that is made.
         balanced: Whether there is a load balancer.
+        version: The version of the application.
+        changes: Members of its container that are not as usual.
         wait: Whether to wait for the end of the first deployment.
         service: Other parameters of ``create_service``.
     """
@@ -119,8 +140,7 @@ def set_up(lab: Lab, name: str, *, balanced: bool, wait: bool = True, **service:
             "assignPublicIp": "ENABLED",
         }
     }
-    if "taskDefinition" not in form:
-        form["taskDefinition"] = register(lab, name, "1")
+    form["taskDefinition"] = register(lab, name, version, **(changes or {}))
     if balanced:
         target = {"containerName": name, "containerPort": PORT}
         form["loadBalancers"] = [{"targetGroupArn": _balance(lab, name), **target}]
@@ -154,11 +174,7 @@ def inject(lab: Lab, fault: str) -> None:
         lab: The learner's lab.
         fault: A key of ``FAULTS``.
     """
-    clear(lab, "market")
-    definition = register(lab, "market", "2", **FAULTS[fault])
-    set_up_market = {"taskDefinition": definition, "balanced": True, "wait": False}
-    # It takes what is registered already, so only the rest is made afresh.
-    set_up(lab, "market", **set_up_market)
+    set_up(lab, "market", balanced=True, version="2", changes=FAULTS[fault], wait=False)
     _shows(lab, "market", _SHOWS[fault])
 
 
@@ -298,20 +314,19 @@ def _stopped(lab: Lab, name: str) -> Iterator[Json]:
 
 
 def _reasons(lab: Lab, name: str) -> list[str]:
-    """Say why tasks of a service have ended, in ECS's words, and not those that it needs no more."""
+    """Say why tasks of a service have ended, in ECS's words; not of those that it needs no more."""
     found: set[str] = set()
     for task in _stopped(lab, name):
-        if task.get("stoppedReason", "").startswith("Scaling activity"):
+        said = task.get("stoppedReason", "")
+        if said.startswith("Scaling activity"):
             continue
         inner = [
             each.get("reason") or f"exit code {each['exitCode']}"
             for each in task["containers"]
             if each.get("reason") or each.get("exitCode")
         ]
-        words = [task.get("stoppedReason", ""), *inner]
-        found.add(
-            "; ".join(dict.fromkeys(word.partition("(target-group")[0].strip() for word in words))
-        )
+        words = (word.partition("(target-group")[0].strip() for word in (said, *inner))
+        found.add("; ".join(dict.fromkeys(words)))
     return sorted(found)
 
 
@@ -390,7 +405,7 @@ def _check_it_becomes_healthy(lab: Lab, definition: str) -> None:
 
 def _has_spoken(lab: Lab, cluster: str, task: str) -> bool:
     [found] = lab.aws("ecs").describe_tasks(cluster=cluster, tasks=[task])["tasks"]
-    return found["healthStatus"] != "UNKNOWN" or found["lastStatus"] == "STOPPED"
+    return bool(found["healthStatus"] != "UNKNOWN" or found["lastStatus"] == "STOPPED")
 
 
 def _check_deployment(lab: Lab) -> None:
@@ -477,7 +492,7 @@ def _container(lab: Lab, name: str) -> Json:
 
 
 def _check_deletion(lab: Lab) -> None:
-    label = {"label": [*lab.filters["label"], "com.amazonaws.ecs.cluster=fair"]}
+    label: Json = {"label": [*lab.filters["label"], "com.amazonaws.ecs.cluster=fair"]}
     if _cluster(lab, "fair") == "ACTIVE":
         there = lab.aws("ecs").list_services(cluster="fair")["serviceArns"]
         inside = "with its service" if there else "without a service"
