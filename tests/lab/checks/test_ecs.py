@@ -172,7 +172,7 @@ class TestEcs(CheckProof):
         "12.2": "they come from: 1",
         "12.3": "The circuit breaker of the service tickets is off",
         "12.4": "The cluster fair is still ACTIVE, with its service",
-        "12.5": FAULT_HINTS["health"],
+        "12.5": FAULT_HINTS["image"],
     }
     wrong = (
         Wrong("12.1", menu_is_too_big, "has cpu 1024: half a vCPU"),
