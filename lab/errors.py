@@ -18,6 +18,7 @@ __all__ = [
     "NotReadyError",
     "PermissionDeniedError",
     "PortTakenError",
+    "SessionError",
     "SwarmTakenError",
     "UnknownExerciseError",
 ]
@@ -104,6 +105,10 @@ class PortTakenError(LabError, docker.errors.APIError):
         if refusal is not None:
             self.response = refusal.response
             self.explanation = refusal.explanation
+
+
+class SessionError(LabError):
+    """Says that a session with a container did not begin, or how it ended."""
 
 
 class NoSwarmError(LabError):

@@ -31,12 +31,12 @@ import psutil
 import typer
 from aws_suite import ROOT, ministack, moto
 from docker.types import Healthcheck
+from lab.aws.clients import client_of
 from rich.console import Console
 from rich.table import Table
 
-from lab.aws.clients import client_of
-from lab.client import connect_labelled
 from lab.cleaning import sweep
+from lab.client import connect_labelled
 from lab.engine import find_engine
 from lab.images import ensure
 from lab.naming import Naming
@@ -50,7 +50,8 @@ RESULT: Final = ROOT / "_build" / "aws_benchmark.json"
 NAMING: Final = Naming(chapter="12-ecs", learner="benchmark")
 IMAGE: Final = "course/base:1"
 COMMAND: Final = ["sleep", "600"]
-FEW, MANY: Final = 5, 20
+FEW: Final = 5
+MANY: Final = 20
 AT_ONCE: Final = 10
 THREADS: Final = 16
 POLL_SECONDS: Final = 0.05
@@ -72,7 +73,9 @@ class Series:
         return statistics.median(self.values)
 
 
-def main(times: Annotated[int, typer.Option(min=5, help="How often each is measured.")] = 5) -> None:
+def main(
+    times: Annotated[int, typer.Option(min=5, help="How often each is measured.")] = 5,
+) -> None:
     """Measure all, print the table and keep it."""
     load = os.getloadavg()[0]
     with closing(find_engine().client) as client:

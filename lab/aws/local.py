@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from lab.aws import moto_seam
 from lab.aws.agent.agent import Agent
+from lab.aws.agent.metadata_endpoint import MetadataEndpoint
 from lab.aws.agent.networks import Networks
+from lab.aws.agent.sessions import Sessions
 from lab.aws.cloud import Cloud
 from lab.aws.ecr import api as ecr_api
 from lab.aws.ecr.registry import Registry
@@ -15,6 +17,9 @@ from lab.aws.ecr.state import Ecr
 from lab.aws.ecs import api as ecs_api
 from lab.aws.ecs.scheduler import Scheduler
 from lab.aws.ecs.state import Ecs
+from lab.aws.elb import api as elb_api
+from lab.aws.elb.balancing import Balancing
+from lab.aws.elb.state import Elb
 from lab.aws.logs import api as logs_api
 from lab.aws.logs.state import Logs
 from lab.aws.sources import Sources
@@ -53,17 +58,25 @@ class LocalAws:
         self._places: dict[Place, Ecs] = {}
         self._logs: dict[Place, Logs] = {}
         self._ecrs: dict[Place, Ecr] = {}
+        self._elbs: dict[Place, Elb] = {}
         self._naming = naming
         self._client = connect_labelled(engine, naming)
         self._networks = Networks(self._client, naming)
         self._sources = Sources()
-        self._balancing = NoBalancing()
+        self._metadata = MetadataEndpoint(
+            self._cloud,
+            lambda: connect_labelled(engine, naming),
+            naming,
+            self._sources.subnet_of,
+        )
+        self._sessions = Sessions(self._cloud, lambda: connect_labelled(engine, naming))
         self._agent = Agent(
             self._cloud,
             lambda: connect_labelled(engine, naming),
             naming,
             self._networks,
             self._sources,
+            self._metadata,
         )
         self._agent.activate = lambda task: self._ecs(task.place).scheduler.activate(task)
         self._agent.deactivate = lambda task: self._ecs(task.place).scheduler.deactivate(task)
@@ -71,6 +84,7 @@ class LocalAws:
         moto_seam.own_service("ecs", self._answer_ecs, invalid="InvalidParameterException")
         moto_seam.own_service("logs", self._answer_logs, invalid="InvalidParameterException")
         moto_seam.own_service("ecr", self._answer_ecr, invalid="InvalidParameterException")
+        moto_seam.own_service("elbv2", self._answer_elb, invalid="ValidationError")
         self._server = moto_seam.serve(port)
         self._sources.endpoint = self.endpoint
         self._serving = threading.Thread(
@@ -85,17 +99,34 @@ class LocalAws:
         return f"http://{host!s}:{port}"
 
     def _answer_ecs(self, place: Place, operation: str, request: Json) -> Json:
-        return self._cloud.call(ecs_api.answer(self._ecs(place), operation, request))
+        async def answer() -> Json:
+            return await ecs_api.answer(self._ecs(place), operation, request)
+
+        # What belongs to a place is made in the loop, so that two requests can't make it twice.
+        return self._cloud.call(answer())
+
+    def _answer_elb(self, place: Place, operation: str, request: Json) -> Json:
+        async def answer() -> Json:
+            return await elb_api.answer(self._elb(place), operation, request)
+
+        return self._cloud.call(answer())
 
     def _ecs(self, place: Place) -> Ecs:
         if place not in self._places:
             ecs = Ecs(place)
             ecs.sources = self._sources
-            ecs.balancing = self._balancing
+            ecs.balancing = Balancing(self._elb(place))
             ecs.run = self._agent.run
+            ecs.sessions = self._sessions
             ecs.scheduler = Scheduler(ecs, self._cloud)
+            self._elb(place).changed = ecs.scheduler.look_at_all
             self._places[place] = ecs
         return self._places[place]
+
+    def _elb(self, place: Place) -> Elb:
+        if place not in self._elbs:
+            self._elbs[place] = Elb(place, self._cloud, self._sources)
+        return self._elbs[place]
 
     def _answer_logs(self, place: Place, operation: str, request: Json) -> Json:
         async def answer() -> Json:
@@ -119,10 +150,10 @@ class LocalAws:
         self._server.shutdown()
         self._server.server_close()
         self._serving.join()
+        self._cloud.call(self._sessions.close())
+        for elb in self._elbs.values():
+            self._cloud.call(elb.close())
         self._agent.close()
+        self._cloud.call(self._metadata.close())
         self._cloud.close()
         self._client.close()
-
-
-class NoBalancing:
-    """Stands in until there is a load balancer."""

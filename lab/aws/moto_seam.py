@@ -84,6 +84,10 @@ def own_service(name: str, answer: Answer, *, invalid: str) -> None:
 
     urls: Any = importlib.import_module(f"moto.{name}.urls")
     urls.url_paths = {"{0}/$": Response.dispatch}
+    if name == "elbv2":
+        # It shares an address with the classic load balancers, whose module tells them apart.
+        shared: Any = importlib.import_module("moto.elb.urls")
+        shared.ELBV2Response = Response
 
 
 def _refuse_unknown_values(shape: Shape, value: Any, invalid: str) -> None:  # noqa: ANN401  # JSON
@@ -184,6 +188,32 @@ def subnet_of(place: Place, subnet_id: str) -> Json | None:
                 "is_default": bool(vpc.is_default),
             }
     return None
+
+
+def subnets_of(place: Place, vpc: str) -> list[Json] | None:
+    """Describe the subnets of a VPC, each by its id, zone and range; nothing if it is not there."""
+    backend = ec2_backends[place.account][place.region]
+    if vpc not in backend.vpcs:
+        return None
+    return [
+        {"id": subnet.id, "zone": subnet.availability_zone, "range": subnet.cidr_block}
+        for by_id in backend.subnets.values()
+        for subnet in by_id.values()
+        if subnet.vpc_id == vpc
+    ]
+
+
+def instance_of(place: Place, instance_id: str) -> Json | None:
+    """Describe an instance: its state, zone and VPC; nothing if it is not there."""
+    found = ec2_backends[place.account][place.region].get_instance_by_id(instance_id)
+    if found is None:
+        return None
+    subnet = subnet_of(place, found.subnet_id) if found.subnet_id else None
+    return {
+        "state": found.state,
+        "zone": subnet["zone"] if subnet else found.placement.zone,
+        "vpc": found.vpc_id,
+    }
 
 
 def security_groups_of(place: Place, vpc: str) -> dict[str, str]:

@@ -16,7 +16,6 @@ from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
     from lab.aws.ecr.registry import Registry
-    from lab.aws.ecs.state import Container, Task
     from lab.aws.place import Place
 
     Json = dict[str, Any]
@@ -52,6 +51,8 @@ class Sources:
     """
 
     subnet_of = staticmethod(moto_seam.subnet_of)
+    subnets_of = staticmethod(moto_seam.subnets_of)
+    instance_of = staticmethod(moto_seam.instance_of)
     security_groups_of = staticmethod(moto_seam.security_groups_of)
     attach_interface = staticmethod(moto_seam.attach_interface)
     detach_interface = staticmethod(moto_seam.detach_interface)
@@ -166,7 +167,3 @@ class Sources:
         address = image.partition("/")[0]
         found = (one for one in self.registries if one.address and one.address == address)
         return next((one.login() for one in found), None)
-
-    def metadata_of(self, _task: Task, _container: Container) -> dict[str, str]:
-        """Give the variables by which a container finds its metadata."""
-        return {}

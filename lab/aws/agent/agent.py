@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import ipaddress
 import logging
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
@@ -20,9 +21,10 @@ import docker.errors
 import docker.utils
 import requests
 
-from lab.aws.agent.containers import create_options, stop_seconds
+from lab.aws.agent.containers import create_options, runtime_name, stop_seconds
 from lab.aws.agent.events import EngineEvents
 from lab.aws.agent.log_driver import LogDriver
+from lab.aws.agent.metadata import ecs_labels
 from lab.aws.ecs.state import now
 from lab.aws.errors import AwsError
 from lab.aws.place import new_id
@@ -30,6 +32,7 @@ from lab.aws.place import new_id
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from lab.aws.agent.metadata_endpoint import MetadataEndpoint
     from lab.aws.agent.networks import Networks
     from lab.aws.cloud import Cloud
     from lab.aws.ecs.state import Container, Task
@@ -79,9 +82,6 @@ class Sources(Protocol):
     def login_of(self, image: str) -> dict[str, str] | None:
         """Give user name and password for the registry of an image, if there are some."""
 
-    def metadata_of(self, task: Task, container: Container) -> dict[str, str]:
-        """Give the variables by which a container finds its metadata."""
-
 
 class StartError(Exception):
     """Says why a task did not start, in AWS's words."""
@@ -100,21 +100,24 @@ class Agent:
         naming: Whose names the containers get.
         networks: The networks of the VPCs.
         sources: The other services.
+        metadata: The endpoint where containers ask about themselves.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  # all that an agent works with
         self,
         cloud: Cloud,
         connect: Callable[[], docker.DockerClient],
         naming: Naming,
         networks: Networks,
         sources: Sources,
+        metadata: MetadataEndpoint,
     ) -> None:
         self._cloud = cloud
         self._client = connect()
         self._naming = naming
         self._networks = networks
         self._sources = sources
+        self._metadata = metadata
         self._label = new_id(8)
         self._by_runtime_id: dict[str, tuple[Task, Container]] = {}
         self._pauses: dict[Task, str] = {}
@@ -170,6 +173,7 @@ class Agent:
     async def _provision(self, task: Task) -> None:
         """Give the task its network interface, and the container that keeps its network."""
         if task.definition.network_mode != "awsvpc":
+            await self._open_metadata(task)
             return
         settings = (task.network or {})["awsvpcConfiguration"]
         subnet_id = task.subnet or settings["subnets"][0]
@@ -198,11 +202,25 @@ class Agent:
         task.touch()
         try:
             network = await self._cloud.beside(self._networks.network_of, subnet["vpc_range"])
+            metadata = self._cloud.spawn(
+                self._metadata.open(task, network, _metadata_address(subnet["vpc_range"]))
+            )
             await self._cloud.beside(self._pause, task, network, address)
+            await metadata
         except (*ENGINE_ERRORS, AwsError) as error:
             raise StartError(f"ResourceInitializationError: {_said(error)}") from None
         task.attachments[0]["status"] = "ATTACHED"
         task.times["connectivityAt"] = now()
+
+    async def _open_metadata(self, task: Task) -> None:
+        """Let the containers of a task without a network interface ask about themselves."""
+        network = self._network_mode(task)
+        if network == "none":
+            return
+        try:
+            await self._metadata.open(task, network)
+        except ENGINE_ERRORS as error:
+            raise StartError(f"ResourceInitializationError: {_said(error)}") from None
 
     def _pause(self, task: Task, network: str, address: str) -> None:
         """Start the container whose network all containers of the task share."""
@@ -247,6 +265,7 @@ class Agent:
             raise StartError(reason, container) from None
         digests = found.get("RepoDigests") or []
         container.image_digest = digests[0].partition("@")[2] if digests else None
+        container.image_id = found["Id"]
         container.stop_signal = (found.get("Config") or {}).get("StopSignal") or "SIGTERM"
 
     def _inspect_or_pull(self, image: str) -> Json:
@@ -282,7 +301,7 @@ class Agent:
             "AWS_REGION": place.region,
             "AWS_DEFAULT_REGION": place.region,
             "AWS_EXECUTION_ENV": "AWS_ECS_EC2" if task.host else "AWS_ECS_FARGATE",
-            **self._sources.metadata_of(task, container),
+            **self._metadata.variables(container),
         }
         for file in definition.get("environmentFiles") or []:
             variables |= self._sources.variables(place, file["value"])
@@ -338,6 +357,7 @@ class Agent:
         self._logs.follow(task, container)
         if container.finished_at is None:
             container.status = "RUNNING"
+            _start_agents(container)
         task.times.setdefault("startedAt", now())
         task.touch()
 
@@ -378,8 +398,7 @@ class Agent:
         await self._take_away(task)
         for container in task.containers:
             container.status = "STOPPED"
-            for agent in container.agents:
-                agent["lastStatus"] = "STOPPED"
+            _stop_agents(container)
         for attachment in task.attachments:
             attachment["status"] = "DELETED"
         task.move("STOPPED")
@@ -415,6 +434,7 @@ class Agent:
 
     async def _take_away(self, task: Task) -> None:
         """Remove what the task had on the engine; what is gone already is no error."""
+        self._metadata.forget(task)
         await self._logs.end(task)
         ids = [container.runtime_id for container in task.containers if container.runtime_id]
         removals = [self._remove(self.api.remove_container, one, v=True, force=True) for one in ids]
@@ -485,6 +505,7 @@ class Agent:
         container.exit_code = state["ExitCode"]
         container.finished_at = now()
         container.status = "STOPPED"
+        _stop_agents(container)
         if state.get("OOMKilled"):
             container.reason = "OutOfMemoryError: Container killed due to memory usage"
         container.ended.set()
@@ -510,20 +531,11 @@ class Agent:
     # --- names -------------------------------------------------------------------------------
 
     def _name(self, task: Task, what: str) -> str:
-        family, revision = task.definition.family, task.definition.revision
-        return self._naming.full_name(f"{family}-{revision}-{what}-{task.id[:8]}")
+        return runtime_name(self._naming, task, what)
 
     def _labels(self, task: Task, what: str) -> dict[str, str]:
         """What the agent of ECS writes on containers, and what tells this AWS's from another's."""
-        return {
-            **self._naming.labels,
-            "aws": self._label,
-            "com.amazonaws.ecs.cluster": task.cluster.name,
-            "com.amazonaws.ecs.container-name": what,
-            "com.amazonaws.ecs.task-arn": task.arn,
-            "com.amazonaws.ecs.task-definition-family": task.definition.family,
-            "com.amazonaws.ecs.task-definition-version": str(task.definition.revision),
-        }
+        return {**self._naming.labels, "aws": self._label, **ecs_labels(task, what)}
 
 
 def _may_start(task: Task, container: Container) -> bool:
@@ -562,6 +574,28 @@ def _may_stop(container: Container, left: list[Container]) -> bool:
         for other in left
         for dependency in other.definition.get("dependsOn") or []
     )
+
+
+def _metadata_address(vpc_range: str) -> str:
+    """Choose where the metadata endpoint answers: an address that AWS keeps for future use.
+
+    https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
+    """
+    return str(ipaddress.ip_network(vpc_range)[3])
+
+
+def _start_agents(container: Container) -> None:
+    """Have the agent of ECS Exec run, which has to write into the container's own files."""
+    can_write = not container.definition.get("readonlyRootFilesystem")
+    for agent in container.agents:
+        agent["lastStatus"] = "RUNNING" if can_write else "STOPPED"
+        if can_write:
+            agent["lastStartedAt"] = now()
+
+
+def _stop_agents(container: Container) -> None:
+    for agent in container.agents:
+        agent["lastStatus"] = "STOPPED"
 
 
 def _said(error: Exception) -> str:

@@ -12,10 +12,11 @@ if TYPE_CHECKING:
     import docker
 
     from lab.aws.ecs.state import Container, Task
+    from lab.naming import Naming
 
     Json = dict[str, Any]
 
-__all__ = ["DEFAULT_STOP_SECONDS", "create_options", "overridden", "stop_seconds"]
+__all__ = ["DEFAULT_STOP_SECONDS", "create_options", "overridden", "runtime_name", "stop_seconds"]
 
 MEBIBYTE: Final = 1 << 20
 # https://docs.aws.amazon.com/AmazonECS/latest/developerguide/task_definition_parameters.html
@@ -43,6 +44,12 @@ def overridden(definition: Json, overrides: Json) -> Json:
         elif value is not None:
             merged[name] = value
     return merged
+
+
+def runtime_name(naming: Naming, task: Task, what: str) -> str:
+    """Give the engine's name of what a task has there, such as one of its containers."""
+    family, revision = task.definition.family, task.definition.revision
+    return naming.full_name(f"{family}-{revision}-{what}-{task.id[:8]}")
 
 
 def stop_seconds(container: Container) -> int:

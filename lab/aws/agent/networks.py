@@ -22,11 +22,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Networks"]
 
-# AWS's own range of default VPCs first; the others where that one is taken on this machine.
-RANGES: Final = (
-    *(f"172.{second}.0.0/16" for second in range(31, 15, -1)),
-    *(f"10.{second}.0.0/16" for second in range(254, 200, -1)),
-)
+# AWS's own range of default VPCs first. The others lie outside of those that the engine gives to
+# its networks, of which it has some thirty: the chapters before need them.
+RANGES: Final = ("172.31.0.0/16", *(f"10.{second}.0.0/16" for second in range(254, 200, -1)))
 # Of each subnet AWS keeps the first four addresses and the last one for itself.
 # https://docs.aws.amazon.com/vpc/latest/userguide/subnet-sizing.html
 RESERVED: Final = 4

@@ -5,7 +5,15 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from lab.aws.ecs import account_settings, clusters, services, tags, task_definitions, tasks
+from lab.aws.ecs import (
+    account_settings,
+    clusters,
+    exec,  # noqa: A004  # as AWS calls it
+    services,
+    tags,
+    task_definitions,
+    tasks,
+)
 from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
@@ -18,7 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["OPERATIONS", "answer"]
 
 # The modules whose public functions are operations, each named as boto3 names it.
-MODULES: Final = (account_settings, clusters, services, tags, task_definitions, tasks)
+MODULES: Final = (account_settings, clusters, exec, services, tags, task_definitions, tasks)
 
 
 def _operations() -> dict[str, Callable[[Ecs, Json], Awaitable[Json]]]:

@@ -143,6 +143,7 @@ class Container:
     Attributes:
         definition: Its container definition, with the task's overrides in it.
         runtime_id: The engine's id; empty before the container is made.
+        image_id: The engine's id of its image, once that is there.
         exit_code: Once it has ended.
         restarts: How often its restart policy has started it again.
         stop_signal: What its image wants to be asked to end by.
@@ -157,6 +158,7 @@ class Container:
     exit_code: int | None = None
     reason: str | None = None
     image_digest: str | None = None
+    image_id: str | None = None
     bindings: list[Json] = field(default_factory=list)
     agents: list[Json] = field(default_factory=list)
     started_at: dt.datetime | None = None
@@ -390,6 +392,7 @@ class Ecs:
         self.sources: Any = None
         self.balancing: Any = None
         self.scheduler: Any = None
+        self.sessions: Any = None
         self.run: Callable[[Task], None] = lambda _task: None
 
     def cluster(self, reference: str | None, *, inactive: bool = False) -> Cluster:

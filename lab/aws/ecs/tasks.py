@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from lab.aws.agent.containers import overridden
 from lab.aws.ecs.clusters import refuse_bad_strategy, refuse_unknown_providers
+from lab.aws.ecs.exec import waiting_agent
 from lab.aws.ecs.state import PLATFORM_VERSION, Task, failure, now, page, without_none
 from lab.aws.errors import AwsError
 from lab.aws.place import new_id
@@ -115,6 +116,9 @@ def make_task(  # noqa: PLR0913  # all that a task is made of
         ecs.new_container(cluster, overridden(one, changed.get(one["name"], {})))
         for one in definition.containers
     ]
+    if can_exec:
+        for container in containers:
+            container.agents = [waiting_agent()]
     task_id = new_id()
     on_fargate = launch_type == "FARGATE"
     subnet = ecs.next_subnet(network)
