@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 import requests
@@ -153,8 +154,9 @@ def clear(lab: Lab, name: str) -> None:
     """Remove what ``set_up`` has made, or what is left of it."""
     ecs, elb = lab.aws("ecs"), lab.aws("elbv2")
     if _cluster(lab, name) == "ACTIVE":
-        for arn in ecs.list_services(cluster=name)["serviceArns"]:
-            ecs.delete_service(cluster=name, service=arn, force=True)
+        for arn in {*ecs.list_services(cluster=name)["serviceArns"], *_draining(lab, name)}:
+            with suppress(ecs.exceptions.ServiceNotActiveException):
+                ecs.delete_service(cluster=name, service=arn, force=True)
             inactive = ecs.get_waiter("services_inactive")
             inactive.wait(cluster=name, services=[arn], WaiterConfig=QUICK)
         _end_tasks(lab, name)
@@ -215,11 +217,20 @@ def _balance(lab: Lab, name: str) -> str:
     return str(group)
 
 
+def _draining(lab: Lab, name: str) -> list[str]:
+    """Name the service of a scene that was deleted and still stops its tasks."""
+    found = lab.aws("ecs").describe_services(cluster=name, services=[name])["services"]
+    return [each["serviceArn"] for each in found if each["status"] == "DRAINING"]
+
+
 def _end_tasks(lab: Lab, cluster: str) -> None:
+    """Stop what runs in a cluster, and wait for it and for what is stopping already."""
     ecs = lab.aws("ecs")
-    if arns := ecs.list_tasks(cluster=cluster)["taskArns"]:
-        for arn in arns:
-            ecs.stop_task(cluster=cluster, task=arn)
+    running = ecs.list_tasks(cluster=cluster)["taskArns"]
+    for arn in running:
+        ecs.stop_task(cluster=cluster, task=arn)
+    stopping = ecs.list_tasks(cluster=cluster, desiredStatus="STOPPED")["taskArns"]
+    if arns := [*{*running, *stopping}]:
         ecs.get_waiter("tasks_stopped").wait(cluster=cluster, tasks=arns, WaiterConfig=QUICK)
 
 
