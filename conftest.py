@@ -32,6 +32,7 @@ from nbval.plugin import IPyNbCell, IPyNbFile
 
 from facts import NotebookRecord, load_records
 from lab import LabError, checks, images
+from lab.aws.environment import without_aws
 from lab.cleaning import sweep
 from lab.engine import find_engine
 from lab.swarm import why_not_now
@@ -255,6 +256,12 @@ class Notebooks:
             environment.setenv("COURSE_SEED", SEED)
             # The author's own progress and locks are no business of a test.
             environment.setenv("COURSE_STATE_DIR", str(self._folder / self._learner))
+            # So that no output tells of them: the lab says that it does not use them.
+            kept = without_aws(os.environ)
+            for name in set(os.environ) - set(kept):
+                environment.delenv(name)
+            for name, value in kept.items():
+                environment.setenv(name, value)
             return (yield)
 
     @pytest.hookimpl(wrapper=True)

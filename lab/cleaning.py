@@ -13,7 +13,7 @@ import docker.errors
 import tenacity
 
 from lab import swarm
-from lab.naming import COURSE, UNTAGGED, labels_of, short_name, short_tag
+from lab.naming import AWS, COURSE, UNTAGGED, labels_of, short_name, short_tag
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -63,6 +63,7 @@ class Removed:
         Nothing to remove.
 
     Attributes:
+        aws: Whether something was among it that a local AWS had made; its names are no learner's.
         still_used: What had to stay, because something that the course did not make uses it.
     """
 
@@ -74,11 +75,13 @@ class Removed:
     secrets: tuple[str, ...] = ()
     configs: tuple[str, ...] = ()
     swarm: bool = False
+    aws: bool = False
     dry_run: bool = False
     still_used: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.swarm or self.still_used or any(names for _, names in self._kinds()))
+        others = self.swarm or self.aws or self.still_used
+        return bool(others or any(names for _, names in self._kinds()))
 
     def __repr__(self) -> str:
         if not self:
@@ -107,17 +110,22 @@ class Removed:
         said = [_in_words(kind, names) for kind, names in self._kinds() if names]
         if self.swarm:
             said.append("the swarm")
+        if self.aws:
+            said.append("what ran in the local AWS")
         if not said:
             return ""
         return f"{'Would remove' if self.dry_run else 'Removed'} {', '.join(said)}."
 
 
-def label_filters(*, chapter: str | None = None, learner: str | None = None) -> dict[str, Any]:
+def label_filters(
+    *, chapter: str | None = None, learner: str | None = None, aws: str | None = None
+) -> dict[str, Any]:
     """Build docker-py's ``filters`` for what the course made.
 
     Args:
         chapter: Only this chapter's; all chapters when left out.
         learner: Only this learner's; all learners when left out.
+        aws: Only what this local AWS has made.
 
     Returns:
         A value for the ``filters`` of docker-py's ``list`` methods.
@@ -133,6 +141,7 @@ def label_filters(*, chapter: str | None = None, learner: str | None = None) -> 
             f"course={COURSE}",
             "chapter" if chapter is None else f"chapter={chapter}",
             "learner" if learner is None else f"learner={learner}",
+            *([] if aws is None else [f"{AWS}={aws}"]),
         ]
     }
 
@@ -152,7 +161,11 @@ def is_still_used(explanation: str) -> bool:
 
 
 def find(
-    client: docker.DockerClient, *, chapter: str | None = None, learner: str | None = None
+    client: docker.DockerClient,
+    *,
+    chapter: str | None = None,
+    learner: str | None = None,
+    aws: str | None = None,
 ) -> Found:
     """Find what the course made, running or not.
 
@@ -162,8 +175,9 @@ def find(
         client: The engine to ask.
         chapter: Only this chapter's; all chapters when left out.
         learner: Only this learner's; all learners when left out.
+        aws: Only what this local AWS has made.
     """
-    filters = label_filters(chapter=chapter, learner=learner)
+    filters = label_filters(chapter=chapter, learner=learner, aws=aws)
     containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
     networks, volumes = client.networks.list(filters=filters), client.volumes.list(filters=filters)
     wanted: list[str] = filters["label"]
@@ -215,6 +229,7 @@ def sweep(
     *,
     chapter: str | None,
     learner: str | None,
+    aws: str | None = None,
     dry_run: bool = False,
 ) -> Removed:
     """Remove what the course made for a chapter or a learner, by label only.
@@ -225,6 +240,7 @@ def sweep(
         client: The engine to clean.
         chapter: Only this chapter's; ``None`` for all chapters.
         learner: Only this learner's; ``None`` for all learners.
+        aws: Only what this local AWS has made.
         dry_run: Only say what would be removed.
 
     Returns:
@@ -234,7 +250,7 @@ def sweep(
         docker.errors.APIError: The engine refuses; what was not reached stays labelled,
             so that the next sweep finds it.
     """
-    found = find(client, chapter=chapter, learner=learner)
+    found = find(client, chapter=chapter, learner=learner, aws=aws)
     networks, volumes = list(found.networks), list(found.volumes)
     ended = bool(found.swarm)
     if not dry_run:
@@ -262,6 +278,7 @@ def sweep(
         secrets=_short_names(found.secrets),
         configs=_short_names(found.configs),
         swarm=ended,
+        aws=any(AWS in labels_of(thing) for thing in (*found.containers, *networks, *volumes)),
         dry_run=dry_run,
         still_used=(
             *(("the swarm",) if found.swarm and not ended else ()),
@@ -309,7 +326,11 @@ def _unless_gone(remove: Any, *args: Any, **options: Any) -> None:  # noqa: ANN4
 
 
 def _short_names(things: Any) -> tuple[str, ...]:  # noqa: ANN401
-    return tuple(short_name(str(thing.name), labels_of(thing)) for thing in things)
+    """Name things as a learner does; what a local AWS has made has names that nobody knows."""
+    labelled = ((thing, labels_of(thing)) for thing in things)
+    return tuple(
+        short_name(str(thing.name), labels) for thing, labels in labelled if AWS not in labels
+    )
 
 
 def _remove_images(client: docker.DockerClient, images: tuple[Image, ...]) -> None:

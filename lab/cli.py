@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import os
 import signal
 import sys
 from pathlib import Path  # noqa: TC003  # Typer reads the annotations
@@ -18,10 +20,12 @@ import rich.text
 import typer
 
 from lab import archive, checks, cleaning, doctor, images, progress
+from lab.aws import process
+from lab.aws.environment import forget_aws
 from lab.display import Table
 from lab.engine import find_engine
 from lab.errors import LabError
-from lab.naming import COURSE, current_learner, labels_of, short_name
+from lab.naming import COURSE, Naming, current_learner, labels_of, short_name
 from lab.notebook import next_step_for
 
 if TYPE_CHECKING:
@@ -50,7 +54,10 @@ AllLearners = Annotated[
 def main() -> None:
     """Run the command, and end it with a message and a status instead of a traceback."""
     # Ended from outside, what must be cleaned up is cleaned up as after Ctrl-C.
-    signal.signal(signal.SIGTERM, _end)
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # Who starts it with `nohup` wants it to outlive the terminal.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, _end)
     try:
         app()
     except LabError as error:
@@ -109,7 +116,10 @@ def clean(
     rows = tuple(_rows(cleaning.find(client, chapter=chapter, learner=learner)))
     if rows:
         print(Table(COLUMNS, rows))
+    # First, because a local AWS replaces what its services lose. It takes its things along.
+    ended = not dry_run and process.end_all(learner=learner, chapter=chapter)
     removed = cleaning.sweep(client, chapter=chapter, learner=learner, dry_run=dry_run)
+    removed = dataclasses.replace(removed, aws=removed.aws or ended)
     print(removed)
     if with_images:
         for line in _remove_images(client, dry_run=dry_run):
@@ -117,6 +127,62 @@ def clean(
     client.close()
     if removed.still_used:
         raise typer.Exit(1)
+
+
+@app.command("aws")
+def aws(
+    *,
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Where it answers; 0 is any port that is free.")
+    ] = 0,
+    clean_real: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ACCOUNT",
+            help="Serve nothing; remove from this real account what the course has made there.",
+        ),
+    ] = None,
+) -> None:
+    """Serve a local AWS for any AWS client, until Ctrl-C. Its tasks are containers here."""
+    learner = current_learner()
+    if clean_real is not None:
+        # Here, because boto3 takes its time, and no other command needs it.
+        from lab.aws import real, removal  # noqa: PLC0415
+
+        tags = {"course": COURSE, "learner": learner}
+        print(removal.Removal(real.real_session(clean_real), clean_real, tags).run())
+        return
+    engine = find_engine()
+    images.ensure(engine.client)
+    naming = Naming(chapter="aws", learner=learner)
+    if there := process.running(naming):
+        raise LabError(
+            f"Your local AWS answers already, at {there['endpoint']} (process {there['pid']}).",
+            next_step="Use that one; or end it by Ctrl-C where it runs, or by `lab clean`.",
+        )
+    cleaning.sweep(engine.client, chapter=naming.chapter_label, learner=learner)
+    outside = dict(os.environ)
+    forget_aws()
+    from lab.aws import serving, shell  # noqa: PLC0415  # moto takes its time, too
+
+    served = serving.Serving(engine, naming, port=port)
+    try:
+        process.leave_note(naming, os.getpid(), served.endpoint)
+        print("\n".join(shell.settings(served.endpoint, outside)))
+        print(
+            f"The local AWS answers at {served.endpoint}. Type the lines above in another "
+            "terminal; Ctrl-C here ends it, with all that runs in it.",
+            file=sys.stderr,
+        )
+        sys.stdout.flush()
+        while True:
+            signal.pause()
+    finally:
+        removed = served.close()
+        process.remove_note(naming, os.getpid())
+        # The terminal may be gone.
+        with contextlib.suppress(OSError):
+            print(removed, file=sys.stderr)
 
 
 @images_app.command("list")

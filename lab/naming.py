@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection
 
 __all__ = [
+    "AWS",
     "COURSE",
     "Naming",
     "by_seed",
@@ -28,6 +29,8 @@ __all__ = [
 T = TypeVar("T")
 
 COURSE: Final = "containers-on-aws"
+# The label on what a local AWS has made; its value says which one.
+AWS: Final = "aws"
 UNTAGGED = "(untagged)"
 _LONGEST_LEARNER = 24
 
@@ -99,11 +102,16 @@ class Naming:
         'course-ada-05-web'
         >>> Naming(chapter="05-life-cycle", learner="ada", exercises=True).full_name("web")
         'course-ada-05-exercises-web'
+
+    Attributes:
+        aws: The id of the local AWS that makes things under these names; empty for what a learner
+            makes.
     """
 
     chapter: str
     learner: str
     exercises: bool = False
+    aws: str = ""
 
     @property
     def chapter_label(self) -> str:
@@ -116,7 +124,8 @@ class Naming:
     @property
     def labels(self) -> dict[str, str]:
         """The labels that everything carries which is made under these names."""
-        return {"course": COURSE, "chapter": self.chapter_label, "learner": self.learner}
+        labels = {"course": COURSE, "chapter": self.chapter_label, "learner": self.learner}
+        return labels | ({AWS: self.aws} if self.aws else {})
 
     @property
     def prefix(self) -> str:

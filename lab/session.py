@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 import time
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,17 @@ import requests
 
 from lab import checks, cleaning, images, notebook, swarm
 from lab.abilities import missing_in
+from lab.aws import process
 from lab.client import connect_labelled
 from lab.display import Table, Varies, look_up, table_of
 from lab.engine import find_engine, on_binder
-from lab.errors import EngineNotRunningError, LabClosedError, NoEngineError, NotReadyError
+from lab.errors import (
+    EngineNotRunningError,
+    LabClosedError,
+    LabError,
+    NoEngineError,
+    NotReadyError,
+)
 from lab.folders import folder_of, remove_folders
 from lab.load import Load
 from lab.lock import KernelLock
@@ -30,6 +38,7 @@ if TYPE_CHECKING:
     from docker.models.services import Service
     from docker.models.swarm import Swarm
 
+    from lab.aws.door import Door
     from lab.engine import Engine
 
 __all__ = ["Lab", "open_lab"]
@@ -84,6 +93,8 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
     lab = Lab(engine, naming, lock)
     images.ensure(lab.docker)
     _say_what_is_missing(lab.docker, chapter)
+    # First, because its services would replace what is removed.
+    process.end(naming)
     removed = cleaning.sweep(lab.docker, chapter=naming.chapter_label, learner=naming.learner)
     swarm.give_back(naming=naming)
     remove_folders(naming)
@@ -123,6 +134,7 @@ class Lab:
         self._panels: list[Panel] = []
         self._loads: list[Load] = []
         self._loops: dict[str, Loop] = {}
+        self._door: Door | None = None
         if engine is not None:
             self._client = connect_labelled(engine, naming)
 
@@ -560,6 +572,47 @@ class Lab:
         """
         return swarm.open_swarm(self.docker, self.naming, owner=self)
 
+    def aws(
+        self, service: str, *, real: bool = False, account: str | None = None, hours: float = 0
+    ) -> Any:  # noqa: ANN401  # boto3 makes its classes when asked
+        """Make boto3's own client of an AWS service, which answers on this machine.
+
+        The local AWS of this chapter starts when first asked for, and ``lab.close()`` ends it with
+        all that runs in it. Your own keys are not used, and what you do costs nothing.
+
+        Args:
+            service: As boto3 names it, such as ``ecs``.
+            real: Ask the real AWS instead, with your own keys. What that costs is printed first.
+                What you make gets the course's tags, and ``lab.close()`` removes it. This way was
+                only tried against the local AWS.
+            account: The id of the real account, for which your keys must be.
+            hours: For how long you may make something in it.
+
+        Raises:
+            LabError: There is no such service, no engine, or what the real AWS needs is missing.
+
+        Example:
+            >>> ecs = lab.aws("ecs")  # doctest: +SKIP
+            >>> ecs.list_clusters()["clusterArns"]  # doctest: +SKIP
+            []
+        """
+        self._refuse_if_not_mine()
+        if not real and (account is not None or hours):
+            raise LabError(
+                "account and hours are for the real AWS, and you did not ask for that one.",
+                next_step="Leave both out; or add real=True, if it may cost you money.",
+            )
+        if not real:
+            self.docker.ping()
+        if self._door is None:
+            # Here, because boto3 takes its time, and most chapters need none.
+            from lab.aws.door import Door  # noqa: PLC0415
+
+            self._door = Door(self.naming)
+        if real:
+            return self._door.real_client(service, account=account or "", hours=hours)
+        return self._door.client(service)
+
     @property
     def loads(self) -> tuple[Load, ...]:
         """The streams of requests that were begun in this lab, ended ones too, in their order.
@@ -634,6 +687,9 @@ class Lab:
         Returns:
             What was removed.
 
+        Raises:
+            LabError: Something is left in a real AWS account, where you have used one.
+
         Example:
             >>> lab.close()  # doctest: +SKIP
             Removed containers web and worker.
@@ -652,18 +708,37 @@ class Lab:
         if already:
             return removed
         # Otherwise what is there belongs to the notebook that took the lab over.
-        if self._lock is None or self._lock.is_mine():
+        is_mine = self._lock is None or self._lock.is_mine()
+        aws_ran, left_on_aws = self._close_aws(with_real=is_mine)
+        if is_mine:
             if self._client is not None:
                 removed = cleaning.sweep(
                     self._client, chapter=self.naming.chapter_label, learner=self.naming.learner
                 )
+                removed = dataclasses.replace(removed, aws=removed.aws or aws_ran)
             remove_folders(self.naming)
             if self._lock is not None:
                 self._lock.release()
         swarm.give_back(owner=self)
         if self._client is not None:
             self._client.close()
+        if left_on_aws:
+            raise left_on_aws
         return removed
+
+    def _close_aws(self, *, with_real: bool) -> tuple[bool, LabError | None]:
+        """End what ``aws`` has begun; what is left in a real account is told when all else is done.
+
+        Returns:
+            Whether something of the local AWS was removed, and what is wrong.
+        """
+        door, self._door = self._door, None
+        if door is None:
+            return False, None
+        try:
+            return door.close(with_real=with_real), None
+        except LabError as error:
+            return False, error
 
     def _not_ready(self, container: Container, what: str) -> NotReadyError:
         log = container.logs(tail=10).decode(errors="replace").rstrip()

@@ -13,6 +13,7 @@ CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PATIENCE_MS = 20_000  # a busy machine is no fault of the page
 BUDGET = "page budget"
 COVERAGE = "coverage"
+AWS = "aws table"
 
 
 @pytest.fixture(scope="session")
@@ -33,6 +34,10 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.section("claims of the talk, and what carries each")
         for claim in claims:
             terminalreporter.line(claim)
+    if rows := _recorded(terminalreporter, AWS):
+        terminalreporter.section("AWS's documented behaviour: checks held with every answer, in %")
+        for row in rows:
+            terminalreporter.line(row)
     if rows := _recorded(terminalreporter, BUDGET):
         terminalreporter.section("site, per page, gzip")
         terminalreporter.line(

@@ -31,10 +31,10 @@ import psutil
 import typer
 from aws_suite import ROOT, ministack, moto
 from docker.types import Healthcheck
-from lab.aws.clients import client_of
 from rich.console import Console
 from rich.table import Table
 
+from lab.aws.clients import client_of
 from lab.cleaning import sweep
 from lab.client import connect_labelled
 from lab.engine import find_engine
@@ -118,7 +118,7 @@ def tasks(times: int) -> Iterator[Series]:
         account = Account(endpoint)
         account.run(1)
         account.stop_all()
-        network = next(n for n in client.networks.list() if n.name.startswith(NAMING.prefix))
+        network = next(n for n in client.networks.list() if str(n.name).startswith(NAMING.prefix))
         for _ in range(times):
             for count in (FEW, MANY):
                 begin = time.monotonic()

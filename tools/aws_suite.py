@@ -1,8 +1,10 @@
-"""Runs the behaviour suite against other emulators of AWS, and keeps their tables.
+"""Runs the behaviour suite against the course's own AWS and other emulators, and keeps the tables.
 
-    .venv/bin/python tools/aws_suite.py moto ministack
+    .venv/bin/python tools/aws_suite.py ours moto ministack
 
-The tables lie in tests/aws/baseline: what the course's own AWS has to beat. moto is in .venv and
+The tables lie in tests/aws/baseline, each a record of its day: what the course's own AWS has to
+beat, and what it was when it was last recorded. `make test` runs the suite against the course's own
+AWS anew, and records nothing. moto is in .venv and
 answers on loopback. ministack is a tool in an environment of its own, below _build; it listens on
 every address that it has, so it runs in a container, and what it starts there is removed with it.
 """
@@ -21,6 +23,7 @@ import requests
 import tenacity
 import typer
 
+from lab.aws.process import AwsProcess
 from lab.engine import find_engine
 from lab.images import ensure
 from lab.naming import Naming, current_learner
@@ -39,12 +42,12 @@ MINISTACK: Final = "1.5.33"
 MINISTACK_NEEDS: Final = (f"ministack=={MINISTACK}", "docker>=7", "cryptography")
 MINISTACK_PORT: Final = 4566
 START_SECONDS: Final = 60
-WORKERS: Final = 4  # most of the time is waiting
+WORKERS: Final = 8  # most of the time is waiting
 NAMING: Final = Naming(chapter="12-ecs", learner=current_learner())
 
 
 def main(
-    emulators: Annotated[list[str], typer.Argument(help="moto, ministack, or both")],
+    emulators: Annotated[list[str], typer.Argument(help="ours, moto, ministack, or several")],
 ) -> None:
     """Run the suite against each emulator and write its table."""
     unknown = sorted(set(emulators) - set(EMULATORS))
@@ -63,6 +66,18 @@ def run_suite(endpoint: str, of: str, table: Path) -> None:
     command = [sys.executable, "-m", "pytest", "tests/aws/suite", *quiet, *options]
     subprocess.run(command, cwd=ROOT, check=False)
     print(f"{of}: {time.monotonic() - begin:.0f} s, {table.relative_to(ROOT)}")
+
+
+@contextmanager
+def ours() -> Iterator[tuple[str, str]]:
+    """Serve the course's own AWS as a lab does, in a process of its own."""
+    with closing(find_engine().client) as client:
+        ensure(client)
+    served = AwsProcess(Naming(chapter="suite", learner=current_learner()))
+    try:
+        yield served.endpoint, f"the course's own, on moto {version('moto')}"
+    finally:
+        served.close()
 
 
 @contextmanager
@@ -143,7 +158,7 @@ def _remove(client: docker.DockerClient, container: Container) -> None:
         started.remove(force=True, v=True)
 
 
-EMULATORS: Final = {"moto": moto, "ministack": ministack}
+EMULATORS: Final = {"ours": ours, "moto": moto, "ministack": ministack}
 
 if __name__ == "__main__":
     typer.run(main)

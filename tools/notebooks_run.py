@@ -21,6 +21,7 @@ from notebooks_form import (
     write_atomically,
 )
 
+from lab.aws.environment import without_aws
 from lab.cleaning import sweep
 from lab.engine import find_engine
 from lab.swarm import WAITING
@@ -85,7 +86,8 @@ def run_notebook(path: Path, rules_file: Path) -> bool:
                 notebook,
                 path,
                 {
-                    **os.environ,
+                    # So that no output tells of an author's keys.
+                    **without_aws(os.environ),
                     "COURSE_LEARNER": learner,
                     "COURSE_SEED": SEED,
                     "COURSE_STATE_DIR": state,

@@ -74,7 +74,10 @@ class Cloud:
         return await self._loop.run_in_executor(self._pool, work)
 
     def close(self) -> None:
-        """End the loop; what is under way is given up."""
+        """End the loop; what is under way is given up, and what the engine was told is waited for.
+
+        Otherwise the engine could still make a container when all of them have been removed.
+        """
 
         async def give_up() -> None:
             for task in [*self._under_way]:
@@ -84,5 +87,5 @@ class Cloud:
         self.call(give_up())
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._pool.shutdown(wait=False, cancel_futures=True)
+        self._pool.shutdown(wait=True, cancel_futures=True)
         self._loop.close()

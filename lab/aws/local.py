@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from lab.aws import moto_seam
+from lab.aws import moto_seam, tagged
 from lab.aws.agent.agent import Agent
 from lab.aws.agent.metadata_endpoint import MetadataEndpoint
 from lab.aws.agent.networks import Networks
@@ -15,6 +15,7 @@ from lab.aws.ecr import api as ecr_api
 from lab.aws.ecr.registry import Registry
 from lab.aws.ecr.state import Ecr
 from lab.aws.ecs import api as ecs_api
+from lab.aws.ecs.instances import Instances
 from lab.aws.ecs.scheduler import Scheduler
 from lab.aws.ecs.state import Ecs
 from lab.aws.elb import api as elb_api
@@ -26,7 +27,10 @@ from lab.aws.sources import Sources
 from lab.client import connect_labelled
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from lab.aws.place import Place
+    from lab.aws.tagged import Tagged
     from lab.engine import Engine
     from lab.naming import Naming
 
@@ -42,6 +46,10 @@ class LocalAws:
         engine: The container engine.
         naming: Whose names and labels its containers get.
         port: The port of the endpoint; 0 for one that the system chooses.
+        instance_seconds: How long a launched EC2 instance takes until its agent has joined the
+            cluster: long enough to see that tasks wait for it. On AWS that is more like a minute
+            or more; AWS names no figure, but advises to reckon with over 60 seconds.
+            https://docs.aws.amazon.com/AmazonECS/latest/developerguide/capacity-cluster-speed-up-ec2.html
 
     Raises:
         OSError: The port is taken.
@@ -53,7 +61,10 @@ class LocalAws:
         >>> aws.close()  # doctest: +SKIP
     """
 
-    def __init__(self, engine: Engine, naming: Naming, *, port: int = 0) -> None:
+    def __init__(
+        self, engine: Engine, naming: Naming, *, port: int = 0, instance_seconds: float = 2
+    ) -> None:
+        self._server = moto_seam.serve(port)
         self._cloud = Cloud()
         self._places: dict[Place, Ecs] = {}
         self._logs: dict[Place, Logs] = {}
@@ -80,12 +91,14 @@ class LocalAws:
         )
         self._agent.activate = lambda task: self._ecs(task.place).scheduler.activate(task)
         self._agent.deactivate = lambda task: self._ecs(task.place).scheduler.deactivate(task)
+        instances = Instances(self._cloud, self._ecs, self._agent, self._networks, instance_seconds)
         moto_seam.place_default_vpcs(self._networks.default_range)
+        moto_seam.place_instances(self._networks.take_address)
+        moto_seam.watch_instances(instances.told)
         moto_seam.own_service("ecs", self._answer_ecs, invalid="InvalidParameterException")
         moto_seam.own_service("logs", self._answer_logs, invalid="InvalidParameterException")
         moto_seam.own_service("ecr", self._answer_ecr, invalid="InvalidParameterException")
         moto_seam.own_service("elbv2", self._answer_elb, invalid="ValidationError")
-        self._server = moto_seam.serve(port)
         self._sources.endpoint = self.endpoint
         self._serving = threading.Thread(
             target=self._server.serve_forever, name="endpoint", daemon=True
@@ -120,18 +133,23 @@ class LocalAws:
             ecs.sessions = self._sessions
             ecs.scheduler = Scheduler(ecs, self._cloud)
             self._elb(place).changed = ecs.scheduler.look_at_all
+            self._elb(place).address_of = ecs.address_of
             self._places[place] = ecs
+            self._show_tags("ecs", place, lambda: tagged.of_ecs(ecs))
         return self._places[place]
 
     def _elb(self, place: Place) -> Elb:
         if place not in self._elbs:
-            self._elbs[place] = Elb(place, self._cloud, self._sources)
+            elb = self._elbs[place] = Elb(place, self._cloud, self._sources)
+            self._show_tags("elbv2", place, lambda: tagged.of_elb(elb))
         return self._elbs[place]
 
     def _answer_logs(self, place: Place, operation: str, request: Json) -> Json:
         async def answer() -> Json:
-            logs = self._logs.setdefault(place, Logs(place))
-            return await logs_api.OPERATIONS.answer(logs, operation, request)
+            if place not in self._logs:
+                logs = self._logs[place] = Logs(place)
+                self._show_tags("logs", place, lambda: tagged.of_logs(logs))
+            return await logs_api.OPERATIONS.answer(self._logs[place], operation, request)
 
         return self._cloud.call(answer())
 
@@ -140,10 +158,17 @@ class LocalAws:
             if place not in self._ecrs:
                 registry = Registry(self._client, self._naming, place)
                 self._sources.registries.append(registry)
-                self._ecrs[place] = Ecr(place, registry, self._cloud.beside)
+                ecr = self._ecrs[place] = Ecr(place, registry, self._cloud.beside)
+                self._show_tags("ecr", place, lambda: tagged.of_ecr(ecr))
             return await ecr_api.answer(self._ecrs[place], operation, request)
 
         return self._cloud.call(answer())
+
+    def _show_tags(self, service: str, place: Place, look: Callable[[], list[Tagged]]) -> None:
+        async def listed() -> list[Tagged]:
+            return look()
+
+        moto_seam.show_tags(service, place, lambda: self._cloud.call(listed()))
 
     def close(self) -> None:
         """Stop to answer; what runs on the engine is removed by who owns its labels."""

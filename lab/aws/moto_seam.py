@@ -9,10 +9,14 @@ https://docs.getmoto.org/en/latest/docs/server_mode.html
 
 from __future__ import annotations
 
+import base64
+import binascii
+import functools
 import importlib
 import json
 import os
-from typing import TYPE_CHECKING, Any
+import socket
+from typing import TYPE_CHECKING, Any, Final
 
 from botocore.model import ListShape, MapShape, StructureShape
 
@@ -21,31 +25,47 @@ from lab.aws.place import Place
 
 # Before moto is imported: else it asks for instances' metadata at each start.
 os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "false")
+# An instance of a type that AWS does not have would have no capacity.
+os.environ.setdefault("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true")
 
 from moto.core.exceptions import ServiceException
+from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import get_service_model
 from moto.ec2.models import EC2Backend, ec2_backends
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+from moto.ec2.models.instances import Instance
+from moto.ec2.models.subnets import Subnet
 from moto.moto_server import werkzeug_app
+from moto.utilities.utils import load_resource
 from werkzeug.serving import BaseWSGIServer, make_server
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from botocore.model import Shape
 
     Json = dict[str, Any]
+    Told = Callable[[Place, str, str], None]
     Answer = Callable[[Place, str, Json], Json]
 
 __all__ = [
+    "agent_of_image",
     "attach_interface",
+    "begin_to_run",
     "detach_interface",
+    "instance_of",
     "own_service",
     "place_default_vpcs",
+    "place_instances",
     "serve",
+    "show_tags",
+    "size_of",
     "subnet_of",
+    "watch_instances",
 ]
 
+LOOPBACK = "127.0.0.1"
 # How many clients may knock at once: 1,000 requests do, in the tests.
 BACKLOG = 2048
 
@@ -115,6 +135,23 @@ def _unknown_values(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, 
         yield path, shape.enum, str(value)
 
 
+def show_tags(
+    service: str, place: Place, tagged: Callable[[], Iterable[tuple[str, str, dict[str, str]]]]
+) -> None:
+    """Have the Resource Groups Tagging API find what a service of the course's own has at a place.
+
+    Args:
+        service: The service, as boto3 names it.
+        place: The place.
+        tagged: Lists resources: ARN, type such as ``ecs:cluster``, and tags.
+    """
+    models = importlib.import_module(f"moto.{service}.models")
+    backend = getattr(models, f"{service}_backends")[place.account][place.region]
+    backend.iter_tagged_resources = lambda: (
+        TaggedResource(arn, tags, kind) for arn, kind, tags in tagged()
+    )
+
+
 def serve(port: int) -> BaseWSGIServer:
     """Make the server of all services on this machine's loopback; ``serve_forever`` runs it.
 
@@ -125,15 +162,16 @@ def serve(port: int) -> BaseWSGIServer:
         OSError: The port is taken.
     """
     application = werkzeug_app.DomainDispatcherApplication(_application)
-    server = make_server(
-        "127.0.0.1",
-        port,
-        application,
-        threaded=True,
-        request_handler=_Handler,
-    )
-    server.socket.listen(BACKLOG)
-    return server
+    # With a socket of ours: where the port is taken, werkzeug would print that and end the process.
+    with socket.create_server((LOOPBACK, port), backlog=BACKLOG) as listening:
+        return make_server(
+            LOOPBACK,
+            port,
+            application,
+            threaded=True,
+            request_handler=_Handler,
+            fd=listening.fileno(),
+        )
 
 
 class _Handler(werkzeug_app.MotoRequestHandler):
@@ -203,19 +241,6 @@ def subnets_of(place: Place, vpc: str) -> list[Json] | None:
     ]
 
 
-def instance_of(place: Place, instance_id: str) -> Json | None:
-    """Describe an instance: its state, zone and VPC; nothing if it is not there."""
-    found = ec2_backends[place.account][place.region].get_instance_by_id(instance_id)
-    if found is None:
-        return None
-    subnet = subnet_of(place, found.subnet_id) if found.subnet_id else None
-    return {
-        "state": found.state,
-        "zone": subnet["zone"] if subnet else found.placement.zone,
-        "vpc": found.vpc_id,
-    }
-
-
 def security_groups_of(place: Place, vpc: str) -> dict[str, str]:
     """Name the security groups of a VPC by their ids."""
     groups = ec2_backends[place.account][place.region].groups.get(vpc, {})
@@ -238,3 +263,160 @@ def attach_interface(place: Place, subnet_id: str, groups: list[str], address: s
 def detach_interface(place: Place, interface_id: str) -> None:
     """Take the network interface of a task away."""
     ec2_backends[place.account][place.region].enis.pop(interface_id, None)
+
+
+# --- EC2 instances ---------------------------------------------------------------------------
+
+STATES: Final = {"pending": 0, "running": 16}
+_run_instances = EC2Backend.run_instances
+# moto's own, which change an instance and give the state that it was in; how that is told; and
+# from which states it is a change.
+CHANGES: Final = {
+    "start": (Instance.start, "started", ("stopped",)),
+    "stop": (Instance.stop, "stopped", ("pending", "running")),
+    "terminate": (Instance.terminate, "terminated", ("pending", "running", "stopped")),
+}
+
+
+def place_instances(take_address: Callable[[str], str]) -> None:
+    """Give each instance a private address that nothing else in its subnet's network has.
+
+    Args:
+        take_address: Gives the next free address of a subnet's range.
+    """
+
+    def get_available_subnet_ip(self: Any, instance: Any) -> str:  # noqa: ANN401, ARG001  # moto's
+        return take_address(self.cidr_block)
+
+    Subnet.get_available_subnet_ip = get_available_subnet_ip  # type: ignore[method-assign]
+
+
+def watch_instances(told: Told) -> None:
+    """Have it told what becomes of EC2 instances; a new one is pending until `begin_to_run`.
+
+    Args:
+        told: Gets the place, ``launched``, ``started``, ``stopped`` or ``terminated``, and the
+            instance's id, in the thread of the request.
+    """
+
+    def run_instances(self: Any, *arguments: Any, **options: Any) -> Any:  # noqa: ANN401  # moto's
+        if not options.get("subnet_id") and not options.get("nics"):
+            # As on AWS: without a subnet it is the default one, and moto's address is nowhere.
+            zone = options.get("placement") or f"{self.region_name}a"
+            if subnet := self.get_default_subnets().get(zone):
+                options["subnet_id"] = subnet.id
+        reservation = _run_instances(self, *arguments, **options)
+        for instance in reservation.instances:
+            _set_state(instance, "pending")
+            told(_place_of(instance), "launched", instance.id)
+        return reservation
+
+    EC2Backend.run_instances = run_instances  # type: ignore[method-assign]
+    for name, (change, what, states) in CHANGES.items():
+        setattr(Instance, name, _watched(change, what, states, told))
+
+
+def _watched(
+    change: Callable[[Any], Any], what: str, states: tuple[str, ...], told: Told
+) -> Callable[[Any], Any]:
+    """Have a change of an instance told, if it was in one of the states that it changes."""
+
+    def changed(instance: Any) -> Any:  # noqa: ANN401  # moto's
+        before = change(instance)
+        if before.name in states:
+            if what == "started":
+                _set_state(instance, "pending")
+            told(_place_of(instance), what, instance.id)
+        return before
+
+    return changed
+
+
+def begin_to_run(place: Place, instance_id: str) -> bool:
+    """Have a pending instance run, and tell whether it was still there to do so."""
+    instance = ec2_backends[place.account][place.region].get_instance_by_id(instance_id)
+    if instance is None or instance.state != "pending":
+        return False
+    _set_state(instance, "running")
+    return True
+
+
+def instance_of(place: Place, instance_id: str) -> Json | None:
+    """Describe an instance: its state, what it was launched from, where it is, its user data."""
+    instance = ec2_backends[place.account][place.region].get_instance_by_id(instance_id)
+    if instance is None:
+        return None
+    subnet = subnet_of(place, instance.subnet_id) if instance.subnet_id else None
+    return {
+        "state": instance.state,
+        "zone": subnet["zone"] if subnet else instance.placement.zone,
+        "vpc": instance.vpc_id,
+        "image": instance.image_id,
+        "type": instance.instance_type,
+        "subnet": instance.subnet_id,
+        "address": instance.private_ip,
+        "user_data": _text(str(instance.user_data or "")),
+    }
+
+
+def size_of(instance_type: str) -> Json:
+    """Tell the vCPUs, MiB, network interfaces and architecture of an instance type."""
+    found = INSTANCE_TYPES[instance_type]
+    return {
+        "cpus": found["VCpuInfo"]["DefaultVCpus"],
+        "memory": found["MemoryInfo"]["SizeInMiB"],
+        "interfaces": found["NetworkInfo"]["MaximumNetworkInterfaces"],
+        "architecture": found["ProcessorInfo"]["SupportedArchitectures"][-1],
+    }
+
+
+def agent_of_image(region: str, image: str) -> Json | None:
+    """Tell the agent and the engine of an ECS-optimised image; nothing of another image.
+
+    The images are those that the public parameters of Systems Manager name.
+    https://docs.aws.amazon.com/AmazonECS/latest/developerguide/retrieve-ecs-optimized_AMI.html
+    """
+    return _ecs_images(region).get(image)
+
+
+@functools.cache
+def _ecs_images(region: str) -> dict[str, Json]:
+    try:
+        parameters = load_resource(f"ssm/resources/ecs/optimized_amis/{region}.json")
+    except FileNotFoundError:
+        return {}
+    return {
+        about["image_id"]: {
+            "agent": about.get("ecs_agent_version", ""),
+            "engine": about.get("ecs_runtime_version", "").removeprefix("Docker version "),
+        }
+        for about in _values(parameters)
+    }
+
+
+def _values(parameters: Json) -> Iterator[Json]:
+    """Find the descriptions of images in the tree of parameters."""
+    about = parameters.get("Value")
+    if isinstance(about, dict) and "image_id" in about:
+        yield about
+    for below in parameters.values():
+        if isinstance(below, dict):
+            yield from _values(below)
+
+
+def _text(user_data: str) -> str:
+    """Read user data: in Base64, as clients send it, or as a template has it."""
+    try:
+        return base64.b64decode(user_data, validate=True).decode()
+    except (binascii.Error, UnicodeDecodeError):
+        return user_data
+
+
+def _place_of(instance: Any) -> Place:  # noqa: ANN401  # moto's
+    backend = instance.ec2_backend
+    return Place(backend.account_id, backend.region_name)
+
+
+def _set_state(instance: Any, name: str) -> None:  # noqa: ANN401  # moto's
+    state = instance._state  # noqa: SLF001  # moto has no other way
+    state.name, state.code = name, STATES[name]

@@ -7,11 +7,10 @@ import json
 import operator
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from lab.aws import moto_seam
+from lab.aws.clients import client_of
 from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
@@ -20,26 +19,7 @@ if TYPE_CHECKING:
 
     Json = dict[str, Any]
 
-__all__ = ["Sources", "client_of"]
-
-
-def client_of(service: str, endpoint: str, region: str = "us-east-1") -> Any:  # noqa: ANN401  # no stubs
-    """Make boto3's client of a service of the local AWS, with keys that open nothing elsewhere.
-
-    Args:
-        service: As boto3 names it.
-        endpoint: Where the local AWS answers.
-        region: The region, which keeps its resources apart from the others'.
-    """
-    # A session of its own: the one that all share is not made for several threads at once.
-    return boto3.Session().client(
-        service,
-        endpoint_url=endpoint,
-        region_name=region,
-        aws_access_key_id="local",
-        aws_secret_access_key="local",  # noqa: S106  # opens nothing
-        config=Config(retries={"total_max_attempts": 2}, connect_timeout=5, read_timeout=60),
-    )
+__all__ = ["Sources"]
 
 
 class Sources:

@@ -2,9 +2,9 @@
 
     .venv/bin/pytest tests/aws/suite --endpoint http://127.0.0.1:4566 [--table table.json]
 
-The suite is no part of ``make test`` yet, because the course has no AWS of its own to run it
-against: without ``--endpoint`` the folder ``suite`` is not collected. What the suite is made of is
-tested at each run, by the files beside this one.
+Without ``--endpoint`` the folder ``suite`` is not collected. ``make test`` runs it once against the
+course's own AWS, in more workers than the rest (``test_ours.py``). What the suite is made of is
+tested by the other files beside this one.
 """
 
 from __future__ import annotations

@@ -118,7 +118,7 @@ def assert_all_there(client: docker.DockerClient, name: str) -> None:
 
 def test_alone_it_prints_its_help(run: Runner) -> None:
     ended = run()
-    for command in ("doctor", "ls", "clean", "images", "progress"):
+    for command in ("aws", "doctor", "ls", "clean", "images", "progress"):
         assert f" {command} " in ended.out + ended.err
 
 

@@ -23,6 +23,8 @@ import requests
 
 from lab.aws.agent.containers import create_options, runtime_name, stop_seconds
 from lab.aws.agent.events import EngineEvents
+from lab.aws.agent.host_folders import HostFolders
+from lab.aws.agent.host_networks import HostNetworks
 from lab.aws.agent.log_driver import LogDriver
 from lab.aws.agent.metadata import ecs_labels
 from lab.aws.ecs.state import now
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
     from lab.aws.agent.metadata_endpoint import MetadataEndpoint
     from lab.aws.agent.networks import Networks
     from lab.aws.cloud import Cloud
+    from lab.aws.ecs.hosts import Host
     from lab.aws.ecs.state import Container, Task
     from lab.aws.place import Place
     from lab.naming import Naming
@@ -118,9 +121,11 @@ class Agent:
         self._networks = networks
         self._sources = sources
         self._metadata = metadata
-        self._label = new_id(8)
+        self._label = naming.aws or new_id(8)
         self._by_runtime_id: dict[str, tuple[Task, Container]] = {}
         self._pauses: dict[Task, str] = {}
+        self._host_folders = HostFolders(self._client, naming)
+        self._host_networks = HostNetworks(self.api, naming, networks, self._name)
         self._volumes: dict[Task, dict[str, str]] = {}
         self._logs = LogDriver(cloud, connect, sources.put_log_events)
         self.activate: Callable[[Task], Awaitable[None]] = _nothing
@@ -140,6 +145,18 @@ class Agent:
     def run(self, task: Task) -> None:
         """Bring a task to life; it goes on by itself from here."""
         self._cloud.spawn(self._live(task))
+
+    async def cut_off(self, task: Task) -> None:
+        """Kill the containers of a task under which its instance has gone."""
+        running = [one for one in task.containers if one.runtime_id and not one.ended.is_set()]
+        await asyncio.gather(*(self._signal(container, "SIGKILL") for container in running))
+
+    async def leave_host(self, host: Host, *, for_good: bool) -> None:
+        """Remove what an instance had on the engine; its folders go only with it for good."""
+        if network := self._host_networks.take_from(host):
+            await self._remove(self.api.remove_container, network, v=True, force=True)
+        for volume in self._host_folders.take_from(host) if for_good else ():
+            await self._remove(self.api.remove_volume, volume)
 
     def close(self) -> None:
         """Listen to the engine no more."""
@@ -288,7 +305,10 @@ class Agent:
             path = (volume.get("host") or {}).get("sourcePath")
             if "efsVolumeConfiguration" in volume:
                 raise AwsError("ServerException", "there is no EFS on this machine")
-            found[name] = path or str(
+            if path and task.host:
+                found[name] = self._host_folders.volume_of(task.host, path)
+                continue
+            found[name] = str(
                 self._client.volumes.create(
                     self._name(task, name), labels=self._labels(task, name)
                 ).name
@@ -341,7 +361,7 @@ class Agent:
             return
         try:
             made = await self._cloud.beside(self._create, task, container, environment)
-        except (*ENGINE_ERRORS, KeyError) as error:
+        except (*ENGINE_ERRORS, AwsError, KeyError) as error:
             reason = f"CannotCreateContainerError: {_said(error)}"
             raise StartError(reason, container) from None
         container.runtime_id = made
@@ -354,6 +374,8 @@ class Agent:
             reason = f"CannotStartContainerError: {_said(error)}"
             raise StartError(reason, container) from None
         container.started_at = now()
+        if _is_bound(task):
+            self._host_networks.bind(task, container)
         self._logs.follow(task, container)
         if container.finished_at is None:
             container.status = "RUNNING"
@@ -362,11 +384,14 @@ class Agent:
         task.touch()
 
     def _create(self, task: Task, container: Container, environment: dict[str, str]) -> str:
+        mode, config = self._network_mode(task), None
+        if _is_bound(task):
+            mode, config = self._host_networks.options_of(task, container)
         options = create_options(
             self.api,
             task,
             container,
-            network=self._network_mode(task),
+            network=mode,
             environment=environment,
             volumes=self._volumes[task],
             volumes_from=[
@@ -377,7 +402,9 @@ class Agent:
             labels=self._labels(task, container.name),
             published={},
         )
-        made = self.api.create_container(name=self._name(task, container.name), **options)
+        made = self.api.create_container(
+            name=self._name(task, container.name), networking_config=config, **options
+        )
         return str(made["Id"])
 
     def _network_mode(self, task: Task) -> str:
@@ -443,8 +470,9 @@ class Agent:
             await self._remove(self.api.remove_container, pause, v=True, force=True)
         named = {volume["name"] for volume in task.definition.form.get("volumes") or []}
         for name, volume in self._volumes.pop(task, {}).items():
-            if name in named and not volume.startswith("/"):
+            if name in named and not self._host_folders.have(task.host, volume):
                 await self._remove(self.api.remove_volume, volume)
+        self._host_networks.leave(task)
         for container in task.containers:
             self._by_runtime_id.pop(container.runtime_id, None)
         for attachment in task.attachments:
@@ -536,6 +564,11 @@ class Agent:
     def _labels(self, task: Task, what: str) -> dict[str, str]:
         """What the agent of ECS writes on containers, and what tells this AWS's from another's."""
         return {**self._naming.labels, "aws": self._label, **ecs_labels(task, what)}
+
+
+def _is_bound(task: Task) -> bool:
+    """Tell whether a task has ports of an instance, instead of an interface of its own."""
+    return task.host is not None and task.definition.network_mode in ("bridge", "host")
 
 
 def _may_start(task: Task, container: Container) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final
 
 from docker.types import Healthcheck, LogConfig, Mount, Ulimit
 
@@ -112,7 +112,6 @@ def create_options(  # noqa: PLR0913  # all that the engine has to know
         dns_search=definition.get("dnsSearchDomains") or None,
         security_opt=definition.get("dockerSecurityOptions") or None,
         sysctls={one["namespace"]: one["value"] for one in definition.get("systemControls") or []},
-        pid_mode=task.definition.form.get("pidMode") if task.host else None,
         port_bindings=dict(published) or None,  # type: ignore[arg-type]
         log_config=LogConfig(type="json-file", config={"max-size": "10m", "max-file": "1"}),
     )
@@ -164,8 +163,7 @@ def _health_check(check: Json | None) -> Healthcheck:
 
 def _mount(point: Json, volumes: Mapping[str, str]) -> Mount:
     source = volumes[point["sourceVolume"]]
-    kind: Literal["bind", "volume"] = "bind" if source.startswith("/") else "volume"
-    return Mount(point["containerPath"], source, type=kind, read_only=bool(point.get("readOnly")))
+    return Mount(point["containerPath"], source, read_only=bool(point.get("readOnly")))
 
 
 def _ulimit(limit: Json) -> Ulimit:

@@ -45,8 +45,9 @@ class Networks:
         self._by_range: dict[str, str] = {}
         self._default: dict[Place, str] = {}
         self._taken: set[str] = set()
-        # Several clients may ask for the first time at once.
+        # Several clients may ask for the first time at once, and EC2 asks in threads of its own.
         self._making = threading.Lock()
+        self._giving = threading.Lock()
 
     def default_range(self, place: Place) -> str:
         """Give the range of a place's default VPC, whose network is made when first asked for.
@@ -77,11 +78,12 @@ class Networks:
             AwsError: The subnet is full.
         """
         subnet = ipaddress.ip_network(subnet_range)
-        for number in range(RESERVED, subnet.num_addresses - 1):
-            address = str(subnet[number])
-            if address not in self._taken:
-                self._taken.add(address)
-                return address
+        with self._giving:
+            for number in range(RESERVED, subnet.num_addresses - 1):
+                address = str(subnet[number])
+                if address not in self._taken:
+                    self._taken.add(address)
+                    return address
         raise AwsError("InvalidParameterException", f"The subnet {subnet_range} is full.")
 
     def free_address(self, address: str) -> None:

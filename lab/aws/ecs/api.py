@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from lab.aws.ecs import (
     account_settings,
     clusters,
+    container_instances,
     exec,  # noqa: A004  # as AWS calls it
     services,
     tags,
@@ -26,7 +27,16 @@ if TYPE_CHECKING:
 __all__ = ["OPERATIONS", "answer"]
 
 # The modules whose public functions are operations, each named as boto3 names it.
-MODULES: Final = (account_settings, clusters, exec, services, tags, task_definitions, tasks)
+MODULES: Final = (
+    account_settings,
+    clusters,
+    container_instances,
+    exec,
+    services,
+    tags,
+    task_definitions,
+    tasks,
+)
 
 
 def _operations() -> dict[str, Callable[[Ecs, Json], Awaitable[Json]]]:

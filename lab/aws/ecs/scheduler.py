@@ -11,6 +11,8 @@ import asyncio
 import math
 from typing import TYPE_CHECKING, Any, Final
 
+from lab.aws.ecs.daemons import fill_hosts
+from lab.aws.ecs.placement import place_on_hosts, why_no_room
 from lab.aws.ecs.services import PENDING, Deployment, new_deployment_id
 from lab.aws.ecs.state import now
 from lab.aws.ecs.tasks import make_task, share_out
@@ -138,6 +140,23 @@ class Scheduler:
         service = task.service
         if service is None or not service.targets:
             return
+        draining = self._drain(service, task)
+        if task.host is None or task.host.agent_connected:
+            await draining
+        else:
+            # The instance is gone, and the task with it: only its targets have yet to go.
+            self._cloud.spawn(draining)
+
+    def disown(self, task: Task) -> None:
+        """Have a task's service forget it, and its targets go; the task itself goes on."""
+        service, task.service = task.service, None
+        if service is None:
+            return
+        service.tasks.remove(task)
+        if service.targets:
+            self._cloud.spawn(self._drain(service, task))
+
+    async def _drain(self, service: Service, task: Task) -> None:
         service.say("has begun draining connections on 1 tasks.")
         drains = []
         for target in service.targets:
@@ -161,9 +180,10 @@ class Scheduler:
             return
         self._replace_the_ill(service)
         if service.is_daemon:
-            self._ecs.fill_hosts(service, self)
+            fill_hosts(self._ecs, service, self)
         else:
             self._scale_in(service)
+            self._leave_hosts(service)
             self._scale_out(service)
         self._retire(service)
         self._complete(service)
@@ -222,17 +242,16 @@ class Scheduler:
                     self._count_failure(service, deployment)
 
     def _scale_out(self, service: Service) -> None:
-        primary = service.primary
-        if primary.rollout == "FAILED" or self._time() < primary.hold_until:
+        if not self.may_start(service):
             return
-        sound = [
-            task
-            for task in self._live(service)
-            if task.started_by == primary.id and self._illness(service, task) is None
-        ]
-        missing = min(service.desired - len(sound), self._room(service))
+        missing = min(service.desired - len(self._sound(service)), self._room(service))
         if missing > 0:
             self.start(service, missing)
+
+    def may_start(self, service: Service) -> bool:
+        """Tell whether the primary deployment may start tasks: it has not failed, nor must wait."""
+        primary = service.primary
+        return primary.rollout != "FAILED" and self._time() >= primary.hold_until
 
     def start(self, service: Service, count: int, hosts: list[Any] | None = None) -> None:
         """Start tasks of the primary deployment.
@@ -247,11 +266,11 @@ class Scheduler:
         providers = share_out(strategy, count) if strategy else [None] * count
         launch_type = form.get("launchType") or "FARGATE"
         if launch_type == "EC2" and hosts is None:
-            hosts, failures = self._ecs.place_on_hosts(
-                service.cluster, deployment.definition, count, form
+            hosts, failures = place_on_hosts(
+                self._ecs, service.cluster, deployment.definition, count, service.form
             )
-            if failures and not service.is_steady:
-                self._say_no_room(service, failures)
+            if failures:
+                self.say_no_room(service, failures)
         elif hosts is None:
             hosts = [None] * count
         made = []
@@ -284,11 +303,12 @@ class Scheduler:
         for task in made:
             self._ecs.run(task)
 
-    def _say_no_room(self, service: Service, failures: list[Json]) -> None:
+    def say_no_room(self, service: Service, failures: list[Json]) -> None:
+        """Say in the events why a task has no place, once as long as nothing else happens."""
         sentence = (
             "was unable to place a task because no container instance met all of its requirements. "
-            f"Reason: {failures[0].get('detail') or failures[0]['reason']}. For more information, "
-            "see the Troubleshooting section of the Amazon ECS Developer Guide."
+            f"{why_no_room(failures[0])} For more information, see the Troubleshooting section of "
+            "the Amazon ECS Developer Guide."
         )
         if not service.events or sentence not in service.events[0]["message"]:
             service.say(sentence)
@@ -297,7 +317,7 @@ class Scheduler:
         """Stop what is too much: of the primary deployment above the count, of the others all."""
         primary = service.primary
         live = self._live(service)
-        newest = [task for task in live if task.started_by == primary.id]
+        newest = self._sound(service)
         extra = len(newest) - service.desired
         if extra > 0:
             self._stop(service, _expendable(newest, extra), primary)
@@ -321,6 +341,21 @@ class Scheduler:
                 healthy -= counts
                 self._stop(service, [task], primary)
 
+    def _leave_hosts(self, service: Service) -> None:
+        """Stop tasks on instances that are DRAINING, as far as enough others are healthy."""
+        live = self._live(service)
+        least = math.ceil(service.desired * service.percent("minimumHealthyPercent") / 100)
+        healthy = sum(self._is_healthy(service, task) for task in live)
+        for task in sorted(live, key=lambda one: self._is_healthy(service, one)):
+            counts = self._is_healthy(service, task)
+            if _is_leaving(task) and (task.status in PENDING or healthy - counts >= least):
+                healthy -= counts
+                self.stop(service, [task])
+
+    def stop(self, service: Service, tasks: list[Task]) -> None:
+        """Stop tasks of a service in favour of its primary deployment."""
+        self._stop(service, tasks, service.primary)
+
     def _stop(self, service: Service, tasks: list[Task], deployment: Deployment) -> None:
         if not tasks:
             return
@@ -339,8 +374,7 @@ class Scheduler:
     def _complete(self, service: Service) -> None:
         """See whether the service is where it shall be."""
         primary = service.primary
-        live = self._live(service)
-        good = [t for t in live if t.started_by == primary.id and self._is_healthy(service, t)]
+        good = [task for task in self._sound(service) if self._is_healthy(service, task)]
         if good and service.breaker.get("resetOnHealthyTask", True):
             primary.in_a_row = 0
         wanted = self._ecs.wanted_by(service)
@@ -379,6 +413,16 @@ class Scheduler:
 
     def _live(self, service: Service) -> list[Task]:
         return [task for task in service.tasks if task.desired == "RUNNING"]
+
+    def _sound(self, service: Service) -> list[Task]:
+        """List the tasks of the primary deployment that need no others in their place."""
+        return [
+            task
+            for task in self._live(service)
+            if task.started_by == service.primary.id
+            and self._illness(service, task) is None
+            and not _is_leaving(task)
+        ]
 
     def _room(self, service: Service) -> int:
         """How many more tasks may be RUNNING or PENDING."""
@@ -452,6 +496,11 @@ def _has_failed(task: Task) -> bool:
     """Tell whether a task has ended by itself before it was of any use to its service."""
     by_itself = task.stop_code in ("TaskFailedToStart", "EssentialContainerExited")
     return by_itself and not task.has_been_healthy
+
+
+def _is_leaving(task: Task) -> bool:
+    """Tell whether a task is on an instance that shall have no more tasks of services."""
+    return task.host is not None and task.host.status == "DRAINING"
 
 
 def _expendable(tasks: list[Task], count: int) -> list[Task]:

@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
+from lab.aws.ecs.placement import refuse_bad_placement
 from lab.aws.ecs.state import failure, now, page, without_none
 from lab.aws.ecs.tasks import (
     launch_type_of,
@@ -349,6 +350,7 @@ def _looked_at(ecs: Ecs, cluster: Cluster, definition: TaskDefinition, form: Jso
         form["capacityProviderStrategy"] = list(cluster.default_strategy)
     launch_type = launch_type_of(definition, form, providers)
     form["launchType"] = None if providers else launch_type
+    refuse_bad_placement(definition, form, launch_type)
     if launch_type == "FARGATE":
         form["platformVersion"] = form.get("platformVersion") or "LATEST"
         if form.get("schedulingStrategy") == "DAEMON":

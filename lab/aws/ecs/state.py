@@ -377,6 +377,7 @@ class Ecs:
         tasks: By id, also those that have stopped.
         services: By cluster and name.
         hosts: The container instances, by id.
+        former_hosts: Those that were deregistered, by id.
         account_settings: By name.
     """
 
@@ -387,6 +388,7 @@ class Ecs:
         self.tasks: dict[str, Task] = {}
         self.services: dict[tuple[str, str], Service] = {}
         self.hosts: dict[str, Host] = {}
+        self.former_hosts: dict[str, Host] = {}
         self.account_settings: dict[str, str] = {}
         self.tokens: dict[str, tuple[Json, list[Task]]] = {}
         self.sources: Any = None
@@ -446,11 +448,13 @@ class Ecs:
                 del self.tasks[task.id]
         return [task for task in self.tasks.values() if task.cluster is cluster]
 
-    def next_subnet(self, network: Json | None) -> str | None:
+    def next_subnet(self, network: Json | None, host: Host | None) -> str | None:
         """Choose the subnet of a new task: its tasks go round the subnets, and so the zones."""
         if network is None:
             return None
         subnets: list[str] = network["awsvpcConfiguration"]["subnets"]
+        if host:
+            subnets = [one for one in subnets if self.zone_of(one, None) == host.zone]
         return min(subnets, key=lambda one: (self._tasks_in(one), subnets.index(one)))
 
     def _tasks_in(self, subnet: str) -> int:
@@ -461,6 +465,40 @@ class Ecs:
         if host:
             return host.zone
         return str(self.sources.subnet_of(self.place, subnet)["zone"]) if subnet else None
+
+    def hosts_of(self, cluster: Cluster) -> list[Host]:
+        """List the container instances of a cluster, the oldest first."""
+        return [host for host in self.hosts.values() if host.cluster is cluster]
+
+    def host(self, cluster: Cluster, reference: str, *, former: bool = False) -> Host | None:
+        """Find a container instance of a cluster by its id or ARN.
+
+        Args:
+            cluster: Whose it is.
+            reference: Its id or ARN.
+            former: Look for one that was deregistered.
+        """
+        hosts = self.former_hosts if former else self.hosts
+        found = hosts.get(reference.rpartition("/")[2])
+        return found if found and found.cluster is cluster else None
+
+    def take_out(self, host: Host) -> None:
+        """Take a container instance out of its cluster."""
+        host.status = "INACTIVE"
+        host.version += 1
+        self.former_hosts[host.id] = self.hosts.pop(host.id)
+
+    def address_of(self, target_id: str, port: int) -> tuple[str, int]:
+        """Tell where a target of a load balancer is reached.
+
+        Args:
+            target_id: A task's address, or the id of an EC2 instance.
+            port: The task's port, or the instance's.
+        """
+        for host in self.hosts.values():
+            if host.instance_id == target_id:
+                return host.bindings.get(("tcp", port), (host.address, port))
+        return target_id, port
 
     def wanted_by(self, service: Service) -> int:
         """Tell how many tasks a service shall run."""

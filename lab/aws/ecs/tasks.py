@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Any, Final
 from lab.aws.agent.containers import overridden
 from lab.aws.ecs.clusters import refuse_bad_strategy, refuse_unknown_providers
 from lab.aws.ecs.exec import waiting_agent
+from lab.aws.ecs.placement import (
+    NO_HOST,
+    place_on_hosts,
+    refuse_bad_placement,
+    why_not,
+    wish_of,
+)
 from lab.aws.ecs.state import PLATFORM_VERSION, Task, failure, now, page, without_none
 from lab.aws.errors import AwsError
 from lab.aws.place import new_id
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from lab.aws.ecs.hosts import Host
     from lab.aws.ecs.state import Cluster, Ecs, TaskDefinition
 
@@ -27,6 +36,7 @@ __all__ = [
     "network_of",
     "run_task",
     "share_out",
+    "start_task",
     "stop_task",
     "update_task_protection",
 ]
@@ -61,14 +71,13 @@ async def run_task(ecs: Ecs, request: Json) -> Json:
     refuse_exec_without_role(definition, overrides, can_exec=can_exec)
     providers = providers_for(cluster, request, count)
     launch_type = launch_type_of(definition, request, providers)
-    hosts: list[Host | None] = [None] * count
+    refuse_bad_placement(definition, request, launch_type)
+    hosts: Sequence[Host | None] = [None] * count
     failures: list[Json] = []
     if launch_type == "EC2":
-        hosts, failures = ecs.place_on_hosts(cluster, definition, count, request)
-    tags = list(request.get("tags") or [])
-    if request.get("propagateTags") == "TASK_DEFINITION":
-        own = {tag["key"] for tag in tags}
-        tags += [tag for tag in definition.tags if tag["key"] not in own]
+        hosts, failures = place_on_hosts(ecs, cluster, definition, count, request)
+        if failures and "arn" not in failures[0]:
+            raise AwsError("InvalidParameterException", NO_HOST)
     tasks = [
         make_task(
             ecs,
@@ -80,7 +89,7 @@ async def run_task(ecs: Ecs, request: Json) -> Json:
             capacity_provider=provider,
             network=network,
             overrides=overrides,
-            tags=tags,
+            tags=_tags(definition, request),
             can_exec=can_exec,
             host=host,
         )
@@ -92,6 +101,71 @@ async def run_task(ecs: Ecs, request: Json) -> Json:
     for task in tasks:
         ecs.run(task)
     return answer
+
+
+async def start_task(ecs: Ecs, request: Json) -> Json:
+    """Run a task of a definition on each of the instances that the request names."""
+    cluster = ecs.cluster(request.get("cluster"))
+    definition = ecs.definition(request["taskDefinition"], active=True)
+    references = request["containerInstances"]
+    if not 1 <= len(references) <= MOST_AT_ONCE:
+        raise AwsError(
+            "InvalidParameterException",
+            "Container instances must have between 1 and 10 elements.",
+        )
+    overrides = request.get("overrides") or {}
+    refuse_unknown_containers(definition, overrides)
+    network = network_of(ecs, definition, request.get("networkConfiguration"))
+    can_exec = bool(request.get("enableExecuteCommand"))
+    refuse_exec_without_role(definition, overrides, can_exec=can_exec)
+    launch_type = launch_type_of(definition, {"launchType": "EC2"}, None)
+    tasks, failures = [], []
+    for reference in references:
+        host, why = _named_host(ecs, cluster, definition, reference, request)
+        if host is None:
+            failures.append(why)
+            continue
+        task = make_task(
+            ecs,
+            cluster,
+            definition,
+            launch_type=launch_type,
+            group=request.get("group") or f"family:{definition.family}",
+            started_by=request.get("startedBy"),
+            network=network,
+            overrides=overrides,
+            tags=_tags(definition, request),
+            can_exec=can_exec,
+            host=host,
+        )
+        tasks.append(task)
+    answer = {"tasks": [task.shown(["TAGS"]) for task in tasks], "failures": failures}
+    for task in tasks:
+        ecs.run(task)
+    return answer
+
+
+def _named_host(
+    ecs: Ecs, cluster: Cluster, definition: TaskDefinition, reference: str, request: Json
+) -> tuple[Host | None, Json]:
+    """Find an instance that StartTask names, or say why it can't take the task."""
+    host = ecs.host(cluster, reference)
+    if host is None:
+        name = f"container-instance/{cluster.name}/{reference.rpartition('/')[2]}"
+        was_there = ecs.host(cluster, reference, former=True) is not None
+        reason = "INACTIVE" if was_there else "MISSING"
+        return None, failure(ecs.place.arn("ecs", name), reason)
+    reason_against = why_not(host, wish_of(ecs, definition, request))
+    return (None, failure(host.arn, reason_against)) if reason_against else (host, {})
+
+
+def _tags(definition: TaskDefinition, request: Json) -> list[Json]:
+    """Give the tags of a new task: the request's, and if it says so those of the definition."""
+    tags = list(request.get("tags") or [])
+    if request.get("propagateTags") == "TASK_DEFINITION":
+        own = {tag["key"] for tag in tags}
+        tags += [tag for tag in definition.tags if tag["key"] not in own]
+    return tags
 
 
 def make_task(  # noqa: PLR0913  # all that a task is made of
@@ -121,7 +195,7 @@ def make_task(  # noqa: PLR0913  # all that a task is made of
             container.agents = [waiting_agent()]
     task_id = new_id()
     on_fargate = launch_type == "FARGATE"
-    subnet = ecs.next_subnet(network)
+    subnet = ecs.next_subnet(network, host)
     version = platform_version if platform_version not in (None, "LATEST") else PLATFORM_VERSION
     task = Task(
         place=ecs.place,
@@ -145,7 +219,16 @@ def make_task(  # noqa: PLR0913  # all that a task is made of
     )
     task.times["createdAt"] = now()
     ecs.tasks[task_id] = task
+    if host is not None:
+        host.take(task)
+        task.watchers.append(lambda one: _look_for_room(ecs, one))
     return task
+
+
+def _look_for_room(ecs: Ecs, task: Task) -> None:
+    """Have the services look whether one of theirs fits where a task has stopped."""
+    if task.status == "STOPPED":
+        ecs.scheduler.look_at_all()
 
 
 def network_of(ecs: Ecs, definition: TaskDefinition, given: Json | None) -> Json | None:
