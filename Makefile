@@ -56,9 +56,9 @@ site: ## build the book to read into _build/html; needs no engine
 	$(setup)
 	@$(python) tools/site.py
 
-notebooks: ## run the notebooks and store their outputs; ONLY=05 is one chapter
+notebooks: ## run the notebooks and store their outputs; ONLY=05 is one chapter, RENEW=1 takes new figures
 	$(setup) $(engine) $(images)
-	@$(python) tools/notebooks.py run $(only)
+	@$(python) tools/notebooks.py run $(only) $(if $(RENEW),--renew)
 
 prove: ## every notebook twice, alone, in any order, eight learners at once, with no network; takes minutes
 	$(setup) $(engine) $(images)

@@ -86,7 +86,8 @@ def table_of(things: object, columns: Sequence[str]) -> Table:
 
     Returns:
         One row a thing, sorted by the columns from the left. What the engine no longer knows has
-        ``(gone)`` in the columns that it can't tell.
+        ``(gone)`` in the columns that it can't tell; what only some of the things have, such as
+        the error of a task, is empty for the others.
 
     Raises:
         LabError: No column was given, or nothing has a column of that name.
@@ -98,8 +99,13 @@ def table_of(things: object, columns: Sequence[str]) -> Table:
         )
     if isinstance(things, Mapping) or not isinstance(things, Iterable):
         things = [things]
-    many = list(things)
-    rows = sorted((_row(thing, columns) for thing in many), key=lambda row: [*map(str, row)])
+    rows = [_row(thing, columns) for thing in things]
+    for column in zip(*rows, strict=True):
+        missing = [cell for cell in column if isinstance(cell, LabError)]
+        if missing and len(missing) == len(column):
+            raise missing[0]
+    filled = ([None if isinstance(cell, LabError) else cell for cell in row] for row in rows)
+    rows = sorted(map(tuple, filled), key=lambda row: [*map(str, row)])
     return Table(tuple(_heading(column, columns) for column in columns), tuple(rows))
 
 
@@ -147,7 +153,15 @@ def _row(thing: Any, columns: Sequence[str]) -> tuple[object, ...]:  # noqa: ANN
             thing.reload()
     except docker.errors.NotFound:
         return tuple(look_up(thing, c) if c == "name" else GONE for c in columns)
-    return tuple(look_up(thing, column) for column in columns)
+    return tuple(_cell(thing, column) for column in columns)
+
+
+def _cell(thing: Any, column: str) -> object:  # noqa: ANN401
+    """Look a column up; what is not there is told by the error, for others may have it."""
+    try:
+        return look_up(thing, column)
+    except LabError as missing:
+        return missing
 
 
 def _as_text(cell: object) -> str:

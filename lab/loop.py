@@ -15,6 +15,7 @@ __all__ = ["Loop"]
 
 SHORTEST_SECONDS, LONGEST_SECONDS = 0.1, 60.0
 JOIN_SECONDS = 60
+SILENT_SECONDS = 3
 
 
 class Loop:
@@ -76,7 +77,11 @@ class Loop:
     def stop(self) -> Loop:
         """Call it no more; a call that has begun is waited for. Stopping twice is no error."""
         self._end.set()
-        if self._thread is not threading.current_thread():
+        if self._thread is threading.current_thread():
+            return self
+        self._thread.join(SILENT_SECONDS)
+        if self._thread.is_alive():
+            print(f"{self.name} has not returned yet: waiting for it, {JOIN_SECONDS} s at most.")  # noqa: T201
             self._thread.join(JOIN_SECONDS)
         return self
 

@@ -48,6 +48,8 @@ _LOOK_AT_TASKS = "look at its tasks, which lab.docker.services.get(lab.name({!r}
 # AWS answers so many questions only; a deployment takes longer than this anyway.
 DEPLOYMENT_POLL_SECONDS = 1
 DEPLOYMENT_ENDS = ("SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED")
+# Swarm writes down an update as soon as it has seen it; without a change there is none to see.
+UPDATE_BEGINS_SECONDS = 10
 UPDATE_ENDS = ("completed", "paused", "rollback_completed", "rollback_paused")
 
 
@@ -384,24 +386,26 @@ class Lab:
             version before it is back, ``rollback_completed``.
 
         Raises:
-            NotReadyError: It was never updated, or Swarm is still at it.
+            NotReadyError: Swarm is still at it, or has no update to do: within some seconds
+                it would have begun.
 
         Example:
             >>> lab.wait_update(web)  # doctest: +SKIP
             'completed'
         """
         self.docker.ping()
-        deadline = time.monotonic() + timeout
+        begin = time.monotonic()
         while True:
             service.reload()
             status = service.attrs.get("UpdateStatus") or {}
             if status.get("State") in UPDATE_ENDS and not _is_ending(service):
                 return str(status["State"])
-            if time.monotonic() > deadline:
+            limit = timeout if status else min(timeout, UPDATE_BEGINS_SECONDS)
+            if time.monotonic() > begin + limit:
                 short = look_up(service, "name")
                 said = f"{status['State']}: {status['Message']}" if status else "never updated"
                 raise NotReadyError(
-                    f"The service {short} is, after {timeout:g} s, {said}.",
+                    f"The service {short} is, after {limit:g} s, {said}.",
                     next_step=_LOOK_AT_TASKS.format(short),
                 )
             time.sleep(POLL_SECONDS)
@@ -524,6 +528,7 @@ class Lab:
             The number.
 
         Raises:
+            LabError: That is no number of tasks.
             NotReadyError: It was another number all the time; the message says why, where a
                 task does.
 
@@ -531,6 +536,11 @@ class Lab:
             >>> lab.wait_tasks(web, 3)  # doctest: +SKIP
             3
         """
+        if not isinstance(number, int) or number < 0:
+            raise LabError(
+                f"{number!r} is no number of tasks.",
+                next_step="give a whole number, as in lab.wait_tasks(web, 3).",
+            )
         deadline = time.monotonic() + timeout
         while True:
             self._refuse_if_not_mine()

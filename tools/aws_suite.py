@@ -65,7 +65,7 @@ def run_suite(endpoint: str, of: str, table: Path) -> None:
     quiet = ["-q", "--tb=no", "-r", "N", "-p", "no:cacheprovider"]
     command = [sys.executable, "-m", "pytest", "tests/aws/suite", *quiet, *options]
     subprocess.run(command, cwd=ROOT, check=False)
-    print(f"{of}: {time.monotonic() - begin:.0f} s, {table.relative_to(ROOT)}")
+    print(f"{of}: {time.monotonic() - begin:.0f} s, {table.name}")
 
 
 @contextmanager

@@ -32,14 +32,21 @@ Root = Annotated[Path, typer.Option(hidden=True)]
 
 
 @app.command()
-def run(only: Only = None, root: Root = ROOT) -> None:
+def run(
+    only: Only = None,
+    root: Root = ROOT,
+    *,
+    renew: Annotated[
+        bool, typer.Option("--renew", help="Store also what differs from run to run.")
+    ] = False,
+) -> None:
     """Run notebooks in fresh kernels and store what they show, in normal form."""
     for path in _chosen(root, only):
         name = path.relative_to(root)
         start = time.monotonic()
         with console.status(f"{name} runs"):
             try:
-                changed = run_notebook(path, root / "nbval.cfg")
+                changed = run_notebook(path, root / "nbval.cfg", renew=renew)
             except (CellFailedError, LabError) as error:
                 _fail(str(error))
             except KeyboardInterrupt:

@@ -58,12 +58,13 @@ class CellFailedError(Exception):
         )
 
 
-def run_notebook(path: Path, rules_file: Path) -> bool:
+def run_notebook(path: Path, rules_file: Path, *, renew: bool = False) -> bool:
     """Run a notebook, and store its outputs in normal form where they differ from what is stored.
 
     Args:
         path: The notebook.
         rules_file: nbval's file of shapes that may differ.
+        renew: Store also what differs in such shapes only, so that no figure grows old.
 
     Returns:
         Whether the file has changed.
@@ -101,7 +102,8 @@ def run_notebook(path: Path, rules_file: Path) -> bool:
     old = {cell.id: normalise_outputs(cell.outputs) for cell in code_cells(before)}
     for count, cell in enumerate(code_cells(notebook), start=1):
         told = [output for output in cell.outputs if not _is_waiting(output)]
-        cell.outputs = keep_equal_outputs(old[cell.id], normalise_outputs(told), rules)
+        new = normalise_outputs(told)
+        cell.outputs = new if renew else keep_equal_outputs(old[cell.id], new, rules)
         cell.execution_count = count
     content = to_bytes(normalise(notebook))
     if content == stored:

@@ -14,20 +14,11 @@ import binascii
 import functools
 import importlib
 import json
-import os
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
 from botocore.model import ListShape, MapShape, StructureShape
-
-from lab.aws.errors import AwsError
-from lab.aws.place import Place
-
-# Before moto is imported: else it asks for instances' metadata at each start.
-os.environ.setdefault("MOTO_ALLOW_NONEXISTENT_REGION", "false")
-# An instance of a type that AWS does not have would have no capacity.
-os.environ.setdefault("MOTO_EC2_ENABLE_INSTANCE_TYPE_VALIDATION", "true")
-
+from moto import settings
 from moto.core.exceptions import ServiceException
 from moto.core.resource_tagging import TaggedResource
 from moto.core.responses import ActionResult, BaseResponse
@@ -39,6 +30,9 @@ from moto.ec2.models.subnets import Subnet
 from moto.moto_server import werkzeug_app
 from moto.utilities.utils import load_resource
 from werkzeug.serving import BaseWSGIServer, make_server
+
+from lab.aws.errors import AwsError
+from lab.aws.place import Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -65,6 +59,8 @@ __all__ = [
     "watch_instances",
 ]
 
+# An instance of a type that AWS does not have would have no capacity.
+settings.EC2_ENABLE_INSTANCE_TYPE_VALIDATION = True
 LOOPBACK = "127.0.0.1"
 # How many clients may knock at once: 1,000 requests do, in the tests.
 BACKLOG = 2048

@@ -35,6 +35,8 @@ CHAPTER, OTHER = "05-life-cycle", "06-networks-and-volumes"
 NO_ENGINE = "unix:///nonexistent"
 FEW_SECONDS = 30
 REQUESTS = 1000
+# Its network and its one container; the agent may have more.
+TASK = 2
 RUN_A_TASK = """
 import sys
 from lab import open_lab
@@ -255,7 +257,7 @@ def test_kernel_that_is_killed_leaves_nothing(
     ) as kernel:
         assert kernel.stdout is not None
         assert next((line for line in kernel.stdout if line.startswith("http")), "")
-        assert kinds_left(engine_client, learner)["containers"] == 2
+        assert kinds_left(engine_client, learner)["containers"] >= TASK
         # As JupyterLab does it: with the whole group.
         os.killpg(kernel.pid, signal.SIGKILL)
     # What the learner made by hand stays until the chapter is opened again, as ever.
@@ -444,7 +446,7 @@ def test_what_was_killed_is_removed_by_the_next_one(
         run_task(session.client("ecs"), session.client("ec2"))
         served.kill()
         served.communicate()
-    assert kinds_left(engine_client, learner)["containers"] == 2
+    assert kinds_left(engine_client, learner)["containers"] >= TASK
     with command() as served:
         settings_of(served)
         assert kinds_left(engine_client, learner) == NOTHING

@@ -49,3 +49,10 @@ def test_a_misspelt_column_is_answered_with_those_that_there_are() -> None:
 def test_no_column_at_all_is_an_error() -> None:
     with pytest.raises(LabError, match="no column"):
         table_of(thing("a"), ())
+
+
+def test_what_only_some_have_is_empty_for_the_others() -> None:
+    good, bad = {"Slot": 1, "Status": {}}, {"Slot": 2, "Status": {"Err": "exit (3)"}}
+    assert table_of([bad, good], ["Slot", "Status.Err"]).rows == ((1, None), (2, "exit (3)"))
+    with pytest.raises(LabError, match="There is no 'Err'"):
+        table_of([good], ["Slot", "Status.Err"])

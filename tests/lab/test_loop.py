@@ -96,6 +96,19 @@ def test_waiting_for_tasks_tells_why_they_do_not_run(lab: Lab) -> None:
     with pytest.raises(NotReadyError, match=r"0 tasks are running, not 2, .*exit \(3\)"):
         lab.wait_tasks(web, 2, timeout=10)
     assert lab.wait_tasks(web, 0) == 0
+    with pytest.raises(LabError, match="'many' is no number of tasks"):
+        lab.wait_tasks(web, "many")  # type: ignore[arg-type]
     assert lab.show(web.tasks(), "Slot", "Status.State").rows == ((1, "failed"),)
     image = web.attrs["Spec"]["TaskTemplate"]["ContainerSpec"]["Image"]
     assert image == lab.docker.images.get("course/base:1").id
+
+
+def test_who_stops_a_loop_is_told_what_is_waited_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("lab.loop.SILENT_SECONDS", 0.1)
+    is_over = threading.Event()
+    loop = Loop(is_over.wait, (), every=0.1)
+    threading.Timer(0.5, is_over.set).start()
+    assert not loop.stop().is_running
+    assert capsys.readouterr().out.startswith("wait has not returned yet: waiting for it")

@@ -69,6 +69,17 @@ def test_runs_without_a_real_change_give_the_same_bytes(
     assert cells[2]["outputs"][0]["data"]["text/plain"] == ["'0'"]
 
 
+def test_a_run_that_renews_takes_the_figures_of_today(tmp_path: Path) -> None:
+    path = tmp_path / "chapters" / "05-a.ipynb"
+    write(path, changes="import random\nprint(random.random(), '(varies)')")
+    run_notebook(path, RULES)
+    before = path.read_bytes()
+    assert run(tmp_path).exit_code == 0
+    assert path.read_bytes() == before
+    assert run(tmp_path, "--renew").exit_code == 0
+    assert path.read_bytes() != before
+
+
 def test_what_is_stored_is_in_normal_form(tmp_path: Path) -> None:
     path = tmp_path / "chapters" / "05-a.ipynb"
     write(
