@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import socket
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,9 @@ __all__ = ["Lab", "open_lab"]
 
 POLL_SECONDS = 0.1
 _LOOK_AT_TASKS = "look at its tasks, which lab.docker.services.get(lab.name({!r})).tasks() lists."
+# AWS answers so many questions only; a deployment takes longer than this anyway.
+DEPLOYMENT_POLL_SECONDS = 1
+DEPLOYMENT_ENDS = ("SUCCESSFUL", "STOPPED", "ROLLBACK_SUCCESSFUL", "ROLLBACK_FAILED")
 # Swarm writes down an update as soon as it has seen it; without a change there is none to see.
 UPDATE_BEGINS_SECONDS = 10
 UPDATE_ENDS = ("completed", "paused", "rollback_completed", "rollback_paused")
@@ -405,6 +409,58 @@ class Lab:
                     next_step=_LOOK_AT_TASKS.format(short),
                 )
             time.sleep(POLL_SECONDS)
+
+    def free_port(self) -> int:
+        """Find a port of 127.0.0.1 that nobody listens on, for what must be told its port.
+
+        Returns:
+            A port that the system chose, and gave back at once.
+
+        Example:
+            >>> lab.free_port()  # doctest: +SKIP
+            49153
+        """
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            return int(listening.getsockname()[1])
+
+    def wait_deployment(self, ecs: Any, *, timeout: float = 240, **service: str) -> str:  # noqa: ANN401  # boto3 makes its classes when asked
+        """Wait until the newest deployment of a service of ECS has come to an end, whichever.
+
+        boto3's ``services_stable`` says nothing of a deployment that failed, and takes a service
+        for stable whose new tasks have not passed their checks yet.
+
+        Args:
+            ecs: boto3's client.
+            timeout: Seconds to wait at most.
+            service: Which one, as ``cluster=`` and ``service=``.
+
+        Returns:
+            The status of the service's deployment: ``SUCCESSFUL``, ``STOPPED`` or, once the
+            revision before it is back, ``ROLLBACK_SUCCESSFUL``.
+
+        Raises:
+            NotReadyError: ECS is still at it; the message has the service's last event.
+
+        Example:
+            >>> lab.wait_deployment(ecs, cluster="shop", service="web")  # doctest: +SKIP
+            'SUCCESSFUL'
+        """
+        self._refuse_if_not_mine()
+        deadline = time.monotonic() + timeout
+        while True:
+            newest = ecs.list_service_deployments(**service)["serviceDeployments"][0]
+            if newest["status"] in DEPLOYMENT_ENDS:
+                return str(newest["status"])
+            if time.monotonic() > deadline:
+                named = {"cluster": service["cluster"], "services": [service["service"]]}
+                events = ecs.describe_services(**named)["services"][0]["events"]
+                said = f" It says last: {events[0]['message']}" if events else ""
+                raise NotReadyError(
+                    f"The deployment of {service['service']} is {newest['status']} after "
+                    f"{timeout:g} s.{said}",
+                    next_step="look at the service's events, and at its stopped tasks.",
+                )
+            time.sleep(DEPLOYMENT_POLL_SECONDS)
 
     def load(self, url: str, *, per_second: int = 20, seconds: int = 60) -> Load:
         """Begin a steady stream of requests to one of your containers, and count the lost ones.

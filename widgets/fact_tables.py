@@ -85,7 +85,7 @@ def make_table(name: str, rows: list[str], book: Book) -> str:
 
     Args:
         name: One of `TABLES`.
-        rows: Which rows; for `claims` only, where it may not be empty.
+        rows: Which rows. `claims` must have some; `limits` may have some, else it shows all.
         book: The book around it.
 
     Raises:
@@ -166,6 +166,10 @@ class DrawFactTables(SphinxPostTransform):
 def _check(name: str, rows: list[str]) -> None:
     if name not in TABLES:
         raise FactsError(f"There is no table {name!r} of facts. There are: {', '.join(TABLES)}.")
+    if name == "limits":
+        if unknown := [row for row in rows if row not in load_facts().limits.rows]:
+            raise FactsError(f"Unknown limit {', '.join(unknown)}: see facts/limits.yaml.")
+        return
     if name != "claims":
         if rows:
             raise FactsError(f"The table {name!r} shows all its rows: take {rows[0]!r} out.")
@@ -199,11 +203,11 @@ def _services(_: list[str], __: Book) -> dict[str, object]:
     return {"rows": [(row.about, row, _sources(row)) for row in _by_about(rows)]}
 
 
-def _limits(_: list[str], __: Book) -> dict[str, object]:
+def _limits(chosen: list[str], _: Book) -> dict[str, object]:
     facts = load_facts()
     names = {key: option.name for key, option in facts.options.rows.items()}
     # What is true of every way of a service stands under the service's own name.
-    rows = facts.limits.rows.values()
+    rows = [row for name, row in facts.limits.rows.items() if not chosen or name in chosen]
     return {
         "rows": [
             (names.get(row.about, row.about.upper()), row, _sources(row)) for row in _by_about(rows)
@@ -273,10 +277,10 @@ TABLES: dict[str, Callable[[list[str], Book], dict[str, object]]] = {
 """What can be asked for.
 
 `claims` are those of the talk that are named, `verdicts` says how many of them hold; `services` are
-other services and tools, `limits` those of each way to run containers; `arc` is the course from its
-first chapter to its last, `trail-map` the steps of the talk's map; `notebooks` says when each one
-passed, `bills` what each chapter would cost on AWS, `ages` how old each table of facts is, `doubts`
-what was not read at first hand."""
+other services and tools, `limits` those of each way to run containers, all or some of them; `arc`
+is the course from its first chapter to its last, `trail-map` the steps of the talk's map;
+`notebooks` says when each one passed, `bills` what each chapter would cost on AWS, `ages` how old
+each table of facts is, `doubts` what was not read at first hand."""
 
 
 def _by_about(rows: Iterable[Fact]) -> list[Fact]:

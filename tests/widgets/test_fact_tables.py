@@ -101,6 +101,12 @@ def test_what_is_true_of_all_ways_of_a_service_stands_under_its_name() -> None:
     assert '<th scope="row">ECS on Fargate</th>' in drawn("limits")
 
 
+def test_a_page_may_show_some_limits() -> None:
+    html = make_table("limits", ["ecs-exec", "ecs-circuit-breaker"], BOOK)
+    assert html.count("<tr>") == 3
+    assert "circuit breaker" in html
+
+
 def test_the_arc_has_every_chapter_with_its_slides() -> None:
     html = drawn("arc")
     assert all(title in html for title in load_road().titles.values())
@@ -134,7 +140,7 @@ WRONG = {
     "dreams": "There is no table 'dreams' of facts. There are: claims, verdicts, services,",
     "claims": "Say which claims, such as: claims T04 T05.",
     "claims T01 T99": "Unknown claim T99: facts/claims.yaml has T01 to T38.",
-    "limits T01": "The table 'limits' shows all its rows: take 'T01' out.",
+    "limits T01": "Unknown limit T01: see facts/limits.yaml.",
 }
 
 

@@ -38,6 +38,8 @@ def test_every_rule_has_a_named_section_and_a_comment() -> None:
         (DIGEST, OTHER_DIGEST),
         ("<Container: 0123456789ab>", "<Container: 9876543210fe>"),
         ("sha256:0123456789ab", "sha256:9876543210fe"),
+        (f"(task {DIGEST[:32]}).", f"(task {OTHER_DIGEST[:32]})."),
+        ("(deployment ecs-svc/1346854514959845229)", "(deployment ecs-svc/9346854514959845220)"),
         ("2026-11-24T00:31:02.123456789Z", "2026-11-25T11:31:02Z"),
         ("at 2026-11-24T00:31:02+00:00,", "at 2026-12-01T07:00:00+09:00,"),
         ("172.17.0.2", "172.18.0.5"),
@@ -68,6 +70,12 @@ def test_the_same_shape_is_the_same(one: str, other: str) -> None:
         ("arn:aws:ecs:eu-west-1:123456789012:cluster/a", "arn:aws:ecs:eu-west-1:1:cluster/a"),
         ("effacedbadca", "deadbeefdead"),  # no digit: a word
         ("web-0123456789ab", "web-0123456789ac"),
+        (f"task/shop/{DIGEST[:32]}", f"task/fair/{DIGEST[:32]}"),
+        (f"task/shop/{DIGEST[:32]}", f"task/shop/{DIGEST[:31]}"),
+        (f"task/shop/{DIGEST[:32]}", "task/shop/web"),
+        ("ecs-svc/1346854514959845229", "ecs-svc/134685451495984522"),
+        ("ecs-svc/1346854514959845229", "ecs-svc/web"),
+        ("1346854514959845229", "1346854514959845228"),
         # Times.
         ("0001-01-01T00:00:00Z", "2026-11-24T00:31:02Z"),  # never, and once
         ("2026-11-24", "2019-11-01"),
