@@ -23,6 +23,7 @@ from sphinx.util.docutils import SphinxDirective
 from sphinx.util.typing import ExtensionMetadata
 
 from facts import load_facts, load_measured
+from facts.bills import load_bills
 from facts.records import Fact, FactsError, Sourced
 from facts.road import load_road
 from facts.state import TITLES, ages, build_day, doubts, oldest_source
@@ -232,6 +233,19 @@ def _notebooks(_: list[str], book: Book) -> dict[str, object]:
     return {"rows": [(stem, measured.get(stem)) for stem in stems]}
 
 
+def _bills(_: list[str], __: Book) -> dict[str, object]:
+    bills = load_bills()
+    prices = load_facts().prices
+    # An image is paid by its size, which no bill by the hour can hold.
+    used = {"ecr-gb-month", *(name for bill in bills.values() for name in bill.items)}
+    rows = [prices.rows[name] for name in prices.rows if name in used]
+    return {
+        "rows": list(bills.items()),
+        "as_of": prices.as_of,
+        "prices": [(row, _sources(row)) for row in rows],
+    }
+
+
 def _ages(_: list[str], book: Book) -> dict[str, object]:
     facts = load_facts()
     rows = ages(facts, book.today)
@@ -256,6 +270,7 @@ TABLES: dict[str, Callable[[list[str], Book], dict[str, object]]] = {
     "arc": _arc,
     "trail-map": _trail_map,
     "notebooks": _notebooks,
+    "bills": _bills,
     "ages": _ages,
     "doubts": _doubts,
 }
@@ -264,8 +279,8 @@ TABLES: dict[str, Callable[[list[str], Book], dict[str, object]]] = {
 `claims` are those of the talk that are named, `verdicts` says how many of them hold; `services` are
 other services and tools, `limits` those of each way to run containers, all or some of them; `arc`
 is the course from its first chapter to its last, `trail-map` the steps of the talk's map;
-`notebooks` says when each one passed, `ages` how old each table of facts is, `doubts` what was not
-read at first hand."""
+`notebooks` says when each one passed, `bills` what each chapter would cost on AWS, `ages` how old
+each table of facts is, `doubts` what was not read at first hand."""
 
 
 def _by_about(rows: Iterable[Fact]) -> list[Fact]:
