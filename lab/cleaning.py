@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
-import tenacity
 
 from lab import swarm
 from lab.naming import AWS, COURSE, UNTAGGED, labels_of, short_name, short_tag
@@ -29,16 +28,12 @@ if TYPE_CHECKING:
 __all__ = ["Found", "Removed", "find", "images_of", "is_still_used", "label_filters", "sweep"]
 
 
-# What the engine writes on the container of a service's task.
-SERVICE = "com.docker.swarm.service.id"
-
-
 @dataclass(frozen=True)
 class Found:
     """What carries the labels that were asked for, sorted by name.
 
     Attributes:
-        containers: Without those of the services, which go with them.
+        containers: Without those of the services, which go with them, or have begun to.
         swarm: The labels of the engine's swarm; none if it is not among what was asked for.
     """
 
@@ -178,7 +173,7 @@ def find(
         aws: Only what this local AWS has made.
     """
     filters = label_filters(chapter=chapter, learner=learner, aws=aws)
-    containers = client.containers.list(all=True, filters=filters, ignore_removed=True)
+    containers = _containers_of(client, filters)
     networks, volumes = client.networks.list(filters=filters), client.volumes.list(filters=filters)
     wanted: list[str] = filters["label"]
 
@@ -188,9 +183,11 @@ def find(
     # Only a manager of a swarm can be asked for the rest.
     swarm_labels = swarm.labels_of_swarm(client.info())
     services = those(swarm.listed(client.services, filters=filters)) if swarm_labels else ()
-    ids = {service.id for service in services}
     return Found(
-        containers=those([one for one in containers if one.labels.get(SERVICE) not in ids]),
+        containers=those(
+            # What a swarm has left behind when it ended goes with nothing any more.
+            [one for one in containers if not swarm_labels or swarm.SERVICE not in one.labels]
+        ),
         services=services,
         networks=those(networks),
         volumes=those(volumes),
@@ -210,6 +207,10 @@ def images_of(client: docker.DockerClient, filters: dict[str, Any]) -> list[Imag
     wanted: list[str] = filters["label"]
     found = client.images.list(filters={"label": wanted[-1:]})
     return [image for image in found if _carries(labels_of(image), wanted)]
+
+
+def _containers_of(client: docker.DockerClient, filters: dict[str, Any]) -> list[Container]:
+    return client.containers.list(all=True, filters=filters, ignore_removed=True)
 
 
 def _those_with(wanted: list[str], found: list[Any], *, key: Callable[[Any], str]) -> Any:  # noqa: ANN401
@@ -261,10 +262,12 @@ def sweep(
             _unless_gone(secret.remove)
         for config in found.configs:
             _unless_gone(config.remove)
-        _remove_containers(found.containers)
+        _remove_containers(client, found.containers)
         ended = bool(found.swarm) and swarm.leave(client, found.swarm)
-        # A swarm that ends leaves the containers behind that it had not come to yet.
-        _remove_containers(_containers_of(client, found.services))
+        # The engine would come to them only later, and their networks and volumes must go now.
+        filters = label_filters(chapter=chapter, learner=learner, aws=aws)
+        tasks = [one for one in _containers_of(client, filters) if swarm.SERVICE in one.labels]
+        _remove_containers(client, tuple(tasks))
         networks = [network for network in networks if _remove_unless_used(network.remove)]
         volumes = [volume for volume in volumes if _remove_unless_used(volume.remove, force=True)]
         _remove_images(client, found.images)
@@ -286,27 +289,6 @@ def sweep(
             *(f"volume {v.name}" for v in found.volumes if v not in volumes),
         ),
     )
-
-
-def _containers_of(
-    client: docker.DockerClient, services: Iterable[Service]
-) -> tuple[Container, ...]:
-    found: list[Container] = []
-    for service in services:
-        filters: dict[str, Any] = {"label": f"{SERVICE}={service.id}"}
-        found += client.containers.list(all=True, filters=filters, ignore_removed=True)
-    return tuple(found)
-
-
-@tenacity.retry(
-    retry=tenacity.retry_if_exception_message(match=".*is already in progress.*"),
-    wait=tenacity.wait_fixed(0.1),
-    stop=tenacity.stop_after_delay(30),
-    reraise=True,
-)
-def _remove_container(container: Container) -> None:
-    # v=True takes along the anonymous volumes that the image asked for; named ones stay.
-    _unless_gone(container.remove, force=True, v=True)
 
 
 def _remove_unless_used(remove: Any, **options: Any) -> bool:  # noqa: ANN401
@@ -342,11 +324,11 @@ def _remove_images(client: docker.DockerClient, images: tuple[Image, ...]) -> No
     )
 
 
-def _remove_containers(containers: tuple[Container, ...]) -> None:
+def _remove_containers(client: docker.DockerClient, containers: tuple[Container, ...]) -> None:
     """Remove containers, those first that share a namespace of others: Podman wants it so."""
     _in_some_order(
         containers,
-        _remove_container,
+        lambda container: swarm.remove_container(client.api, container.id),
         lambda refusal: "has dependent containers" in str(refusal.explanation),
     )
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BRIDGE",
+    "SERVICE",
     "WAITING",
     "end",
     "end_if_free",
@@ -50,6 +51,7 @@ __all__ = [
     "leave",
     "listed",
     "open_swarm",
+    "remove_container",
     "why_not",
     "why_not_now",
 ]
@@ -60,6 +62,8 @@ BRIDGE = "docker_gwbridge"
 _WITHOUT_NAMES = ("bridge", "host", "none", BRIDGE)
 # Of each replica, the last few tasks that ended stay to be looked at.
 HISTORY = 5
+# What the engine writes on the container of a service's task.
+SERVICE = "com.docker.swarm.service.id"
 # What an engine answers that manages no swarm, or no more.
 GONE = (HTTPStatus.NOT_ACCEPTABLE, HTTPStatus.SERVICE_UNAVAILABLE)
 # Within the first seconds nobody is told: most labs have the swarm for a moment only.
@@ -288,6 +292,7 @@ def end(api: docker.APIClient, labels: Mapping[str, str]) -> None:
     """
     if not _names_are_in_use(api):
         _leave(api)
+        _remove_left_tasks(api)
         _remove_bridge(api, labels)
     elif not _is_free(labels):
         for service in api.services():  # type: ignore[no-untyped-call]
@@ -295,6 +300,7 @@ def end(api: docker.APIClient, labels: Mapping[str, str]) -> None:
                 with contextlib.suppress(docker.errors.NotFound):
                     api.remove_service(service["ID"])  # type: ignore[no-untyped-call]
         _relabel(api, {name: labels[name] for name in labels if name not in _WHOSE})
+        _remove_left_tasks(api)
 
 
 def _names_are_in_use(api: docker.APIClient) -> bool:
@@ -333,6 +339,33 @@ def _leave(api: docker.APIClient) -> None:
         api: The engine.
     """
     docker.APIClient.leave_swarm(api, force=True)
+
+
+def _remove_left_tasks(api: docker.APIClient) -> None:
+    """Remove the containers of labs' services that are gone; the engine takes its time for them."""
+    left = api.containers(all=True, filters={"label": [SERVICE, f"course={COURSE}", "learner"]})
+    for container in left:
+        remove_container(api, container["Id"])
+
+
+@tenacity.retry(
+    retry=tenacity.retry_if_exception_message(match=".*is already in progress.*"),
+    wait=tenacity.wait_fixed(0.1),
+    stop=tenacity.stop_after_delay(30),
+    reraise=True,
+)
+def remove_container(api: docker.APIClient, container: str) -> None:
+    """Remove a container, running or not, with the volumes that have no name.
+
+    That the engine removes it already, or has, is no error.
+
+    Args:
+        api: The engine.
+        container: The container's id.
+    """
+    # v=True takes along the anonymous volumes that the image asked for; named ones stay.
+    with contextlib.suppress(docker.errors.NotFound):
+        api.remove_container(container, force=True, v=True)
 
 
 def _remove_bridge(api: docker.APIClient, labels: Mapping[str, str]) -> None:

@@ -157,6 +157,27 @@ def test_all_that_is_made_carries_the_labels_and_closing_removes_it(
 
 @pytest.mark.engine
 @pytest.mark.swarm
+@pytest.mark.parametrize("leaves", [True, False], ids=["leave", "close"])
+def test_the_containers_of_a_service_just_removed_are_no_news(
+    lab: Lab, engine_client: docker.DockerClient, *, leaves: bool
+) -> None:
+    """They do not heed SIGTERM, so that the engine itself would take ten seconds for them."""
+    lab.swarm()
+    stubborn = ["sh", "-c", "trap '' TERM; while :; do sleep 1; done"]
+    web = lab.docker.services.create("course/base:1", stubborn, name=lab.name("web"))
+    wait_until(lambda: len(running(web)) == 1)
+    web.remove()
+    left = {"label": [swarm.SERVICE, f"learner={lab.naming.learner}"]}
+    assert lab.docker.containers.list(filters=left)
+    if leaves:
+        lab.docker.swarm.leave(force=True)
+        assert not lab.docker.containers.list(all=True, filters=left)
+    assert str(lab.close()) == ("Nothing to remove." if leaves else "Removed the swarm.")
+    assert not engine_client.containers.list(all=True, filters=left)
+
+
+@pytest.mark.engine
+@pytest.mark.swarm
 def test_docker_pys_own_calls_change_only_what_they_are_told_to(lab: Lab) -> None:
     lab.swarm()
     web = web_of(lab)
