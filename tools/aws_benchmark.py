@@ -18,8 +18,6 @@ import datetime as dt
 import json
 import os
 import statistics
-import subprocess
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -35,7 +33,7 @@ from rich.console import Console
 from rich.table import Table
 
 from lab.aws.clients import client_of
-from lab.cleaning import sweep
+from lab.aws.process import AwsProcess
 from lab.client import connect_labelled
 from lab.engine import find_engine
 from lab.images import ensure
@@ -189,22 +187,11 @@ def steady() -> Iterator[Series]:
 @contextmanager
 def ours() -> Iterator[tuple[str, int]]:
     """Serve the local AWS in a process of its own, and give its endpoint and its number."""
-    names = json.dumps({"chapter": NAMING.chapter, "learner": NAMING.learner, "exercises": False})
-    with subprocess.Popen(
-        [sys.executable, "-m", "lab.aws", names],
-        cwd=ROOT,
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.DEVNULL,
-        text=True,
-    ) as process:
-        assert process.stdout is not None  # noqa: S101  # it was asked for
-        try:
-            yield json.loads(process.stdout.readline())["endpoint"], process.pid
-        finally:
-            process.communicate()
-            with closing(find_engine().client) as client:
-                sweep(client, chapter=None, learner=NAMING.learner)
+    served = AwsProcess(NAMING)
+    try:
+        yield served.endpoint, served.pid
+    finally:
+        served.close()
 
 
 class Account:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from botocore.model import ServiceModel, Shape
 
-__all__ = ["Violation", "service_model", "violations"]
+__all__ = ["Violation", "parts_of", "service_model", "violations"]
 
 # Java's names for letters, numbers and separators, in Python's words.
 CLASSES: Final = {r"\p{L}": r"\w", r"\p{N}": r"\d", r"\p{Z}": r"\s"}
@@ -52,22 +52,33 @@ def violations(service: str, operation: str, request: dict[str, Any]) -> Iterato
     """Find what the model of an operation does not allow in a request, in the model's order."""
     shape = service_model(service).operation_model(operation).input_shape
     if shape is not None:
-        yield from _violations(shape, request, "")
+        for part, value, path in parts_of(shape, request):
+            yield from _of_value(part, value, path)
 
 
-def _violations(shape: Shape, value: Any, path: str) -> Iterator[Violation]:  # noqa: ANN401  # JSON
-    yield from _of_value(shape, value, path)
-    if isinstance(shape, StructureShape):
+def parts_of(shape: Shape, value: Any, path: str = "") -> Iterator[tuple[Shape, Any, str]]:  # noqa: ANN401  # JSON
+    """Go through a value and all that is in it, in the model's order.
+
+    Args:
+        shape: The value's shape in the model.
+        value: What was sent; what has another type than its shape is not gone into.
+        path: Where it stands.
+
+    Returns:
+        Each part's shape, the part, and its path, such as ``logEvents.1.member.message``.
+    """
+    yield shape, value, path
+    if isinstance(shape, StructureShape) and isinstance(value, dict):
         for name, member in shape.members.items():
             if value.get(name) is not None:
-                yield from _violations(member, value[name], f"{path}.{name}".lstrip("."))
-    elif isinstance(shape, ListShape):
+                yield from parts_of(member, value[name], f"{path}.{name}".lstrip("."))
+    elif isinstance(shape, ListShape) and isinstance(value, list):
         for number, member in enumerate(value, 1):
-            yield from _violations(shape.member, member, f"{path}.{number}.member")
-    elif isinstance(shape, MapShape):
+            yield from parts_of(shape.member, member, f"{path}.{number}.member")
+    elif isinstance(shape, MapShape) and isinstance(value, dict):
         for name, member in value.items():
-            yield from _violations(shape.key, name, f"{path}.key")
-            yield from _violations(shape.value, member, f"{path}.{name}")
+            yield from parts_of(shape.key, name, f"{path}.key")
+            yield from parts_of(shape.value, member, f"{path}.{name}")
 
 
 def _of_value(shape: Shape, value: Any, path: str) -> Iterator[Violation]:  # noqa: ANN401  # JSON

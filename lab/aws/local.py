@@ -27,7 +27,7 @@ from lab.aws.sources import Sources
 from lab.client import connect_labelled
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from lab.aws.place import Place
     from lab.aws.tagged import Tagged
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lab.naming import Naming
 
     Json = dict[str, Any]
+    Answer = Callable[[Any, str, Json], Awaitable[Json]]
 
 __all__ = ["LocalAws"]
 
@@ -95,10 +96,10 @@ class LocalAws:
         moto_seam.place_default_vpcs(self._networks.default_range)
         moto_seam.place_instances(self._networks.take_address)
         moto_seam.watch_instances(instances.told)
-        moto_seam.own_service("ecs", self._answer_ecs, invalid="InvalidParameterException")
-        moto_seam.own_service("logs", self._answer_logs, invalid="InvalidParameterException")
-        moto_seam.own_service("ecr", self._answer_ecr, invalid="InvalidParameterException")
-        moto_seam.own_service("elbv2", self._answer_elb, invalid="ValidationError")
+        self._own("ecs", ecs_api.answer, self._ecs, invalid="InvalidParameterException")
+        self._own("logs", logs_api.answer, self._log, invalid="InvalidParameterException")
+        self._own("ecr", ecr_api.answer, self._ecr, invalid="InvalidParameterException")
+        self._own("elbv2", elb_api.answer, self._elb, invalid="ValidationError")
         self._sources.endpoint = self.endpoint
         self._serving = threading.Thread(
             target=self._server.serve_forever, name="endpoint", daemon=True
@@ -111,18 +112,19 @@ class LocalAws:
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}"
 
-    def _answer_ecs(self, place: Place, operation: str, request: Json) -> Json:
-        async def answer() -> Json:
-            return await ecs_api.answer(self._ecs(place), operation, request)
+    def _own(
+        self, service: str, answer: Answer, state_of: Callable[[Place], Any], *, invalid: str
+    ) -> None:
+        """Have a service answered by the course's own code, from the state of each place."""
 
-        # What belongs to a place is made in the loop, so that two requests can't make it twice.
-        return self._cloud.call(answer())
+        def in_the_loop(place: Place, operation: str, request: Json) -> Json:
+            async def work() -> Json:
+                # Here: what belongs to a place is made once, however many ask for it first.
+                return await answer(state_of(place), operation, request)
 
-    def _answer_elb(self, place: Place, operation: str, request: Json) -> Json:
-        async def answer() -> Json:
-            return await elb_api.answer(self._elb(place), operation, request)
+            return self._cloud.call(work())
 
-        return self._cloud.call(answer())
+        moto_seam.own_service(service, in_the_loop, invalid=invalid)
 
     def _ecs(self, place: Place) -> Ecs:
         if place not in self._places:
@@ -144,25 +146,19 @@ class LocalAws:
             self._show_tags("elbv2", place, lambda: tagged.of_elb(elb))
         return self._elbs[place]
 
-    def _answer_logs(self, place: Place, operation: str, request: Json) -> Json:
-        async def answer() -> Json:
-            if place not in self._logs:
-                logs = self._logs[place] = Logs(place)
-                self._show_tags("logs", place, lambda: tagged.of_logs(logs))
-            return await logs_api.OPERATIONS.answer(self._logs[place], operation, request)
+    def _log(self, place: Place) -> Logs:
+        if place not in self._logs:
+            logs = self._logs[place] = Logs(place)
+            self._show_tags("logs", place, lambda: tagged.of_logs(logs))
+        return self._logs[place]
 
-        return self._cloud.call(answer())
-
-    def _answer_ecr(self, place: Place, operation: str, request: Json) -> Json:
-        async def answer() -> Json:
-            if place not in self._ecrs:
-                registry = Registry(self._client, self._naming, place)
-                self._sources.registries.append(registry)
-                ecr = self._ecrs[place] = Ecr(place, registry, self._cloud.beside)
-                self._show_tags("ecr", place, lambda: tagged.of_ecr(ecr))
-            return await ecr_api.answer(self._ecrs[place], operation, request)
-
-        return self._cloud.call(answer())
+    def _ecr(self, place: Place) -> Ecr:
+        if place not in self._ecrs:
+            registry = Registry(self._client, self._naming, place)
+            self._sources.registries.append(registry)
+            ecr = self._ecrs[place] = Ecr(place, registry, self._cloud.beside)
+            self._show_tags("ecr", place, lambda: tagged.of_ecr(ecr))
+        return self._ecrs[place]
 
     def _show_tags(self, service: str, place: Place, look: Callable[[], list[Tagged]]) -> None:
         async def listed() -> list[Tagged]:

@@ -17,7 +17,6 @@ import json
 import socket
 from typing import TYPE_CHECKING, Any, Final
 
-from botocore.model import ListShape, MapShape, StructureShape
 from moto import settings
 from moto.core.exceptions import ServiceException
 from moto.core.resource_tagging import TaggedResource
@@ -31,6 +30,7 @@ from moto.moto_server import werkzeug_app
 from moto.utilities.utils import load_resource
 from werkzeug.serving import BaseWSGIServer, make_server
 
+from lab.aws.constraints import parts_of
 from lab.aws.errors import AwsError
 from lab.aws.place import Place
 
@@ -106,29 +106,16 @@ def own_service(name: str, answer: Answer, *, invalid: str) -> None:
         shared.ELBV2Response = Response
 
 
-def _refuse_unknown_values(shape: Shape, value: Any, invalid: str) -> None:  # noqa: ANN401  # JSON
+def _refuse_unknown_values(shape: Shape, request: Json, invalid: str) -> None:
     """Refuse what an enumeration of the model lacks: botocore's clients do not look at that."""
-    for path, enum, found in _unknown_values(shape, value, ""):
-        raise AwsError(
-            invalid,
-            f"1 validation error detected: Value '{found}' at '{path}' failed to satisfy "
-            f"constraint: Member must satisfy enum value set: [{', '.join(enum)}]",
-        )
-
-
-def _unknown_values(shape: Shape, value: Any, path: str) -> Iterator[tuple[str, list[str], str]]:  # noqa: ANN401  # JSON
-    if isinstance(shape, StructureShape) and isinstance(value, dict):
-        for name, member in shape.members.items():
-            if value.get(name) is not None:
-                yield from _unknown_values(member, value[name], f"{path}.{name}".lstrip("."))
-    elif isinstance(shape, ListShape) and isinstance(value, list):
-        for number, member in enumerate(value, 1):
-            yield from _unknown_values(shape.member, member, f"{path}.{number}.member")
-    elif isinstance(shape, MapShape) and isinstance(value, dict):
-        for name, member in value.items():
-            yield from _unknown_values(shape.value, member, f"{path}.{name}")
-    elif getattr(shape, "enum", None) and value not in shape.enum:
-        yield path, shape.enum, str(value)
+    for part, value, path in parts_of(shape, request):
+        enum = getattr(part, "enum", None)
+        if enum and value not in enum:
+            raise AwsError(
+                invalid,
+                f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy "
+                f"constraint: Member must satisfy enum value set: [{', '.join(enum)}]",
+            )
 
 
 def show_tags(

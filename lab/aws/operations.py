@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 from lab.aws.constraints import Violation, violations
 from lab.aws.errors import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Sequence
     from types import ModuleType
 
     Json = dict[str, Any]
@@ -18,12 +19,14 @@ __all__ = ["Operations"]
 
 
 class Operations:
-    """The operations of a service: what the modules export, each named as boto3 names it.
+    """The operations of a service: the coroutines that its modules export, named as in boto3.
 
     Args:
         service: The service, as boto3 names it.
-        modules: Their ``__all__`` has operations, and nothing else.
-        refusal: Says in the service's words that a value is not allowed.
+        modules: Where its operations are.
+        refusal: Says in the service's words that a value is not allowed; without it, lengths,
+            bounds and patterns are the operations' own matter.
+        missing: Says in the service's words that an operation is not there.
 
     Attributes:
         by_name: Each operation, by the name that it has in AWS's API.
@@ -36,15 +39,27 @@ class Operations:
     """
 
     def __init__(
-        self, service: str, modules: list[ModuleType], refusal: Callable[[Violation], AwsError]
+        self,
+        service: str,
+        modules: Sequence[ModuleType],
+        refusal: Callable[[Violation], AwsError] | None = None,
+        missing: Callable[[str], AwsError] | None = None,
     ) -> None:
         self._service = service
         self._refusal = refusal
+        self._missing = missing or self._unknown
         self.by_name: dict[str, Operation] = {
             "".join(word.capitalize() for word in name.split("_")): getattr(module, name)
             for module in modules
             for name in module.__all__
+            if inspect.iscoroutinefunction(getattr(module, name))
         }
+
+    def _unknown(self, operation: str) -> AwsError:
+        return AwsError(
+            "UnknownOperationException",
+            f"{self._service} on this machine does not have this operation: {operation}",
+        )
 
     async def answer(self, state: object, operation: str, request: Json) -> Json:
         """Do an operation on the state of a place.
@@ -53,10 +68,8 @@ class Operations:
             AwsError: The service refuses, or this operation is not there.
         """
         if operation not in self.by_name:
-            raise AwsError(
-                "UnknownOperationException",
-                f"{self._service} on this machine does not have this operation: {operation}",
-            )
-        for broken in violations(self._service, operation, request):
-            raise self._refusal(broken)
+            raise self._missing(operation)
+        if self._refusal:
+            for broken in violations(self._service, operation, request):
+                raise self._refusal(broken)
         return await self.by_name[operation](state, request)

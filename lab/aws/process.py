@@ -45,6 +45,7 @@ class AwsProcess:
 
     Attributes:
         endpoint: Where it answers.
+        pid: The number of its process.
 
     Raises:
         LabError: It does not start; the message says why.
@@ -70,7 +71,8 @@ class AwsProcess:
                 # JupyterLab interrupts and kills a kernel with its whole group.
                 start_new_session=True,
             )
-        leave_note(naming, self._process.pid)
+        self.pid = self._process.pid
+        leave_note(naming, self.pid)
         try:
             self.endpoint = self._first_word()
         except BaseException:
@@ -119,7 +121,7 @@ class AwsProcess:
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 said, _ = self._process.communicate()
-            remove_note(self._naming, self._process.pid)
+            remove_note(self._naming, self.pid)
         return any(_read(line).get("removed", False) for line in said.splitlines())
 
 

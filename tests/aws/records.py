@@ -14,6 +14,9 @@ from lab.aws.ecs.state import Cluster, Ecs, TaskDefinition
 from lab.aws.ecs.tasks import make_task
 from lab.aws.place import Place, new_id
 
+from .suite.answers import faults
+from .suite.documented import model
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
@@ -80,3 +83,11 @@ def task_on(ecs: Ecs, where: Host, one: TaskDefinition, group: str = "family:app
 
 def ask(ecs: Ecs, operation: str, **request: Any) -> Json:  # noqa: ANN401  # any request
     return asyncio.run(api.answer(ecs, operation, {"cluster": "web", **request}))
+
+
+def judged(ecs: Ecs, operation: str, **request: Any) -> Json:  # noqa: ANN401  # any request
+    """Do an operation, and hold its answer against botocore's model."""
+    answer = asyncio.run(api.answer(ecs, operation, request))
+    given = {name: value for name, value in answer.items() if value is not None}
+    assert faults(model("ecs").operation_model(operation), given) == []
+    return answer

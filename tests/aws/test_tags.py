@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 import pytest
 
-from lab.aws.ecs import api
 from lab.aws.ecs.account_settings import DEFAULTS
 from lab.aws.ecs.state import Ecs
 from lab.aws.errors import AwsError
-from lab.aws.place import Place
 
-from .suite.answers import faults
+from .records import PLACE
+from .records import judged as ask
 from .suite.documented import model
 
 Json = dict[str, Any]
@@ -27,15 +25,7 @@ TAGS = [{"key": "stage", "value": "try"}]
 
 @pytest.fixture
 def ecs() -> Ecs:
-    return Ecs(Place("123456789012", "us-east-1"))
-
-
-def ask(ecs: Ecs, operation: str, **request: Any) -> Json:  # noqa: ANN401  # JSON
-    """Do an operation, and hold its answer against botocore's model."""
-    answer = asyncio.run(api.answer(ecs, operation, request))
-    given = {name: value for name, value in answer.items() if value is not None}
-    assert faults(model("ecs").operation_model(operation), given) == []
-    return answer
+    return Ecs(PLACE)
 
 
 def refused(ecs: Ecs, operation: str, **request: Any) -> tuple[str, str]:  # noqa: ANN401  # JSON

@@ -16,9 +16,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-__all__ = ["EngineEvents"]
+__all__ = ["LOST", "EngineEvents"]
 
 HEARD: Final = ["die", "oom", "health_status"]
+# What a stream of the engine raises when it ends before its time.
 LOST: Final = (
     docker.errors.DockerException,
     requests.RequestException,

@@ -7,13 +7,12 @@ import datetime as dt
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-import docker
-import docker.errors
-import requests
-import urllib3.exceptions
+from lab.aws.agent.events import LOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    import docker
 
     from lab.aws.cloud import Cloud
     from lab.aws.ecs.state import Container, Task
@@ -24,13 +23,6 @@ if TYPE_CHECKING:
 
 __all__ = ["LogDriver"]
 
-ENDED: Final = (
-    docker.errors.DockerException,
-    requests.RequestException,
-    urllib3.exceptions.HTTPError,
-    OSError,
-    ValueError,
-)
 # A container that has ended prints nothing more; the engine may need a moment to say so.
 END_SECONDS: Final = 10
 
@@ -79,7 +71,7 @@ class LogDriver:
     def _copy(
         self, place: Place, runtime_id: str, group: str, stream: str, since: dt.datetime | None
     ) -> None:
-        with contextlib.suppress(*ENDED), contextlib.closing(self._connect()) as client:
+        with contextlib.suppress(*LOST), contextlib.closing(self._connect()) as client:
             output = client.api.logs(
                 runtime_id, stream=True, follow=True, timestamps=True, since=since
             )

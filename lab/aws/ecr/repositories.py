@@ -98,7 +98,7 @@ async def describe_repositories(ecr: Ecr, request: Json) -> Json:
     if names := request.get("repositoryNames"):
         registry = ecr.registry_of(request)
         return {"repositories": [ecr.named(name, registry).shown() for name in names]}
-    some, token = page(request, [ecr.repositories[name] for name in sorted(ecr.repositories)])
+    some, token = page(request, [*ecr.repositories.values()], lambda one: one.name)
     return {"repositories": [one.shown() for one in some], "nextToken": token}
 
 

@@ -9,7 +9,7 @@ import asyncio
 import datetime as dt
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lab.aws.errors import AwsError
 from lab.aws.pages import page_of
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Ecr", "Repository", "Upload", "invalid", "page"]
 
+T = TypeVar("T")
+
 MOST_ON_A_PAGE: Final = 1000
 USUAL_ON_A_PAGE: Final = 100
 
@@ -34,15 +36,22 @@ def invalid(message: str) -> AwsError:
     return AwsError("InvalidParameterException", message)
 
 
-def page(request: Json, found: Sequence[Any]) -> tuple[list[Any], str | None]:
+def page(
+    request: Json, found: Sequence[T], key: Callable[[T], str] | None = None
+) -> tuple[list[T], str | None]:
     """Cut a page out of a list, and give the token that leads to the next one.
+
+    Args:
+        request: The request, with its ``maxResults`` and ``nextToken``.
+        found: All there is, always in the same order.
+        key: What it is sorted by, where others may delete some of it meanwhile.
 
     Raises:
         AwsError: The token is none that came with an answer.
     """
     size = min(request.get("maxResults") or USUAL_ON_A_PAGE, MOST_ON_A_PAGE)
     try:
-        return page_of(found, request.get("nextToken"), size)
+        return page_of(found, request.get("nextToken"), size, key)
     except ValueError:
         raise invalid(
             "Invalid parameter at 'nextToken' failed to satisfy constraint: 'must be a token of "

@@ -81,7 +81,7 @@ async def describe_clusters(ecs: Ecs, request: Json) -> Json:
 async def list_clusters(ecs: Ecs, request: Json) -> Json:
     """List the active clusters."""
     arns = [cluster.arn for cluster in ecs.clusters.values() if cluster.status == "ACTIVE"]
-    some, token = page(request, arns, most=100)
+    some, token = page(request, arns, most=100, key=str)
     return {"clusterArns": some, "nextToken": token}
 
 

@@ -89,7 +89,7 @@ class Scheduler:
     def end(self, service: Service) -> None:
         """Stop all tasks of a service that was deleted."""
         for task in self._live(service):
-            task.stop("ServiceSchedulerInitiated", self._reason(service, "Deployment restart"))
+            _give_up(task, service.primary)
         self.look_at(service)
 
     def give_up(self, service: Service, deployment: Deployment, state: str, why: str) -> None:
@@ -185,22 +185,23 @@ class Scheduler:
             self._scale_in(service)
             self._leave_hosts(service)
             self._scale_out(service)
-        self._retire(service)
         self._complete(service)
         self._set_alarm(service)
 
     def _forget_stopped(self, service: Service) -> None:
         for task in [task for task in service.tasks if task.status == "STOPPED"]:
             service.tasks.remove(task)
-            deployment = next((d for d in service.history if d.id == task.started_by), None)
-            if deployment and _has_failed(task):
-                self._count_failure(service, deployment)
+            if _has_failed(task):
+                self._count_failure(service, task)
         service.deployments = [
             one for one in service.deployments if one.status == "PRIMARY" or service.of(one)
         ]
 
-    def _count_failure(self, service: Service, deployment: Deployment) -> None:
-        """Note that a task has failed, and have the circuit breaker decide."""
+    def _count_failure(self, service: Service, task: Task) -> None:
+        """Note that a task has failed, and have its deployment's circuit breaker decide."""
+        deployment = next((one for one in service.history if one.id == task.started_by), None)
+        if deployment is None:
+            return
         deployment.failed += 1
         deployment.in_a_row += 1
         if deployment.rollout != "IN_PROGRESS" or deployment.rollback_of:
@@ -236,10 +237,8 @@ class Scheduler:
             room = self._room(service)
             if healthy >= service.desired or room <= 0 or service.is_daemon:
                 service.say(f"(task {task.id}) {why[0].lower()}{why[1:]}.")
-                deployment = next((d for d in service.history if d.id == task.started_by), None)
-                task.stop("ServiceSchedulerInitiated", f"{why}")
-                if deployment:
-                    self._count_failure(service, deployment)
+                task.stop("ServiceSchedulerInitiated", why)
+                self._count_failure(service, task)
 
     def _scale_out(self, service: Service) -> None:
         if not self.may_start(service):
@@ -320,56 +319,42 @@ class Scheduler:
         newest = self._sound(service)
         extra = len(newest) - service.desired
         if extra > 0:
-            self._stop(service, _expendable(newest, extra), primary)
+            self.stop(service, _expendable(newest, extra))
         old = [task for task in live if task.started_by != primary.id]
         if primary.rollout == "FAILED":
             # The old tasks carry on, for there is nothing to replace them.
             surplus = len(old) + len(newest) - service.desired
             if surplus > 0:
-                self._stop(service, _expendable(old, surplus), primary)
+                self.stop(service, _expendable(old, surplus))
             return
-        least = math.ceil(service.desired * service.percent("minimumHealthyPercent") / 100)
-        healthy = sum(self._is_healthy(service, task) for task in live[: len(live)])
+        healthy = sum(self._is_healthy(service, task) for task in live)
         if extra > 0:
             healthy = min(healthy, service.desired)
-        for task in sorted(old, key=lambda one: self._is_healthy(service, one)):
-            if task.protected_until and task.protected_until > now():
-                continue
-            counts = self._is_healthy(service, task)
-            never_was = task.status in PENDING
-            if never_was or (healthy - counts >= least):
-                healthy -= counts
-                self._stop(service, [task], primary)
+        self._stop_while(service, [task for task in old if not task.is_protected], healthy)
 
     def _leave_hosts(self, service: Service) -> None:
         """Stop tasks on instances that are DRAINING, as far as enough others are healthy."""
         live = self._live(service)
-        least = math.ceil(service.desired * service.percent("minimumHealthyPercent") / 100)
         healthy = sum(self._is_healthy(service, task) for task in live)
-        for task in sorted(live, key=lambda one: self._is_healthy(service, one)):
+        self._stop_while(service, [task for task in live if _is_leaving(task)], healthy)
+
+    def _stop_while(self, service: Service, tasks: list[Task], healthy: int) -> None:
+        """Stop tasks that never ran, and others as long as the minimum of healthy ones is kept."""
+        least = math.ceil(service.desired * service.percent("minimumHealthyPercent") / 100)
+        for task in sorted(tasks, key=lambda one: self._is_healthy(service, one)):
             counts = self._is_healthy(service, task)
-            if _is_leaving(task) and (task.status in PENDING or healthy - counts >= least):
+            if task.status in PENDING or healthy - counts >= least:
                 healthy -= counts
                 self.stop(service, [task])
 
     def stop(self, service: Service, tasks: list[Task]) -> None:
         """Stop tasks of a service in favour of its primary deployment."""
-        self._stop(service, tasks, service.primary)
-
-    def _stop(self, service: Service, tasks: list[Task], deployment: Deployment) -> None:
         if not tasks:
             return
         for task in tasks:
-            task.stop(
-                "ServiceSchedulerInitiated",
-                f"Scaling activity initiated by (deployment {deployment.id})",
-            )
+            _give_up(task, service.primary)
         names = " ".join(f"(task {task.id})" for task in tasks)
         service.say(f"has stopped {len(tasks)} running tasks: {names}.")
-
-    def _retire(self, service: Service) -> None:
-        for one in service.deployments[1:]:
-            one.status = "ACTIVE"
 
     def _complete(self, service: Service) -> None:
         """See whether the service is where it shall be."""
@@ -485,11 +470,14 @@ class Scheduler:
             return list(service.tags)
         return list(deployment.definition.tags) if source == "TASK_DEFINITION" else []
 
-    def _reason(self, service: Service, _why: str) -> str:
-        return f"Scaling activity initiated by (deployment {service.primary.id})"
-
     def _time(self) -> float:
         return asyncio.get_running_loop().time()
+
+
+def _give_up(task: Task, deployment: Deployment) -> None:
+    task.stop(
+        "ServiceSchedulerInitiated", f"Scaling activity initiated by (deployment {deployment.id})"
+    )
 
 
 def _has_failed(task: Task) -> bool:
@@ -505,6 +493,6 @@ def _is_leaving(task: Task) -> bool:
 
 def _expendable(tasks: list[Task], count: int) -> list[Task]:
     """Choose the tasks to stop: those that do not run yet first, the newest, no protected one."""
-    free = [t for t in tasks if not (t.protected_until and t.protected_until > now())]
+    free = [task for task in tasks if not task.is_protected]
     order = sorted(free, key=lambda t: (t.status == "RUNNING", -t.times["createdAt"].timestamp()))
     return order[:count]

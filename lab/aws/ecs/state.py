@@ -9,9 +9,10 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
 
 from lab.aws.errors import AwsError
+from lab.aws.pages import page_of
 from lab.aws.place import Place, new_id
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ __all__ = [
     "page",
     "without_none",
 ]
+
+T = TypeVar("T")
 
 Status = Literal[
     "PROVISIONING",
@@ -71,24 +74,25 @@ def failure(arn: str, reason: str = "MISSING") -> Json:
     return {"arn": arn, "reason": reason}
 
 
-def page(request: Json, found: Sequence[Any], *, most: int) -> tuple[list[Any], str | None]:
+def page(
+    request: Json, found: Sequence[T], *, most: int, key: Callable[[T], str] | None = None
+) -> tuple[list[T], str | None]:
     """Cut a page out of a list, and give the token that leads to the next one.
 
     Args:
         request: The request, with its ``maxResults`` and ``nextToken``.
         found: All there is, always in the same order.
         most: How many a page has at most, and without ``maxResults``.
+        key: What it is sorted by, where others may delete some of it meanwhile.
 
     Raises:
         AwsError: The token is none that came with an answer.
     """
-    token = request.get("nextToken") or "0"
-    if not token.isdecimal() or int(token) > len(found):
-        raise AwsError("InvalidParameterException", "Invalid token")
-    start = int(token)
     size = min(request.get("maxResults") or most, most)
-    rest = str(start + size) if start + size < len(found) else None
-    return list(found[start : start + size]), rest
+    try:
+        return page_of(found, request.get("nextToken"), size, key)
+    except ValueError:
+        raise AwsError("InvalidParameterException", "Invalid token") from None
 
 
 @dataclass
@@ -274,6 +278,11 @@ class Task:
         """The private address of its network interface, in ``awsvpc``."""
         found = self.interfaces()
         return found[0]["privateIpv4Address"] if found else None
+
+    @property
+    def is_protected(self) -> bool:
+        """Whether its service must not stop it now, because somebody said so."""
+        return self.protected_until is not None and self.protected_until > now()
 
     def container(self, name: str) -> Container:
         """Find a container of it by name."""

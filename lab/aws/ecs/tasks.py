@@ -64,11 +64,7 @@ async def run_task(ecs: Ecs, request: Json) -> Json:
         raise AwsError(
             "InvalidParameterException", "count must be an integer in the range of 1 to 10."
         )
-    overrides = request.get("overrides") or {}
-    refuse_unknown_containers(definition, overrides)
-    network = network_of(ecs, definition, request.get("networkConfiguration"))
-    can_exec = bool(request.get("enableExecuteCommand"))
-    refuse_exec_without_role(definition, overrides, can_exec=can_exec)
+    settings = _settings_of(ecs, definition, request)
     providers = providers_for(cluster, request, count)
     launch_type = launch_type_of(definition, request, providers)
     refuse_bad_placement(definition, request, launch_type)
@@ -84,23 +80,15 @@ async def run_task(ecs: Ecs, request: Json) -> Json:
             cluster,
             definition,
             launch_type=launch_type,
-            group=request.get("group") or f"family:{definition.family}",
-            started_by=request.get("startedBy"),
             capacity_provider=provider,
-            network=network,
-            overrides=overrides,
-            tags=_tags(definition, request),
-            can_exec=can_exec,
             host=host,
+            **settings,
         )
         for host, provider in zip(hosts, providers or itertools.repeat(None), strict=False)
     ]
     if token:
         ecs.tokens[token] = (request, tasks)
-    answer = {"tasks": [task.shown(["TAGS"]) for task in tasks], "failures": failures}
-    for task in tasks:
-        ecs.run(task)
-    return answer
+    return _begun(ecs, tasks, failures)
 
 
 async def start_task(ecs: Ecs, request: Json) -> Json:
@@ -113,11 +101,7 @@ async def start_task(ecs: Ecs, request: Json) -> Json:
             "InvalidParameterException",
             "Container instances must have between 1 and 10 elements.",
         )
-    overrides = request.get("overrides") or {}
-    refuse_unknown_containers(definition, overrides)
-    network = network_of(ecs, definition, request.get("networkConfiguration"))
-    can_exec = bool(request.get("enableExecuteCommand"))
-    refuse_exec_without_role(definition, overrides, can_exec=can_exec)
+    settings = _settings_of(ecs, definition, request)
     launch_type = launch_type_of(definition, {"launchType": "EC2"}, None)
     tasks, failures = [], []
     for reference in references:
@@ -130,19 +114,11 @@ async def start_task(ecs: Ecs, request: Json) -> Json:
             cluster,
             definition,
             launch_type=launch_type,
-            group=request.get("group") or f"family:{definition.family}",
-            started_by=request.get("startedBy"),
-            network=network,
-            overrides=overrides,
-            tags=_tags(definition, request),
-            can_exec=can_exec,
             host=host,
+            **settings,
         )
         tasks.append(task)
-    answer = {"tasks": [task.shown(["TAGS"]) for task in tasks], "failures": failures}
-    for task in tasks:
-        ecs.run(task)
-    return answer
+    return _begun(ecs, tasks, failures)
 
 
 def _named_host(
@@ -157,6 +133,31 @@ def _named_host(
         return None, failure(ecs.place.arn("ecs", name), reason)
     reason_against = why_not(host, wish_of(ecs, definition, request))
     return (None, failure(host.arn, reason_against)) if reason_against else (host, {})
+
+
+def _settings_of(ecs: Ecs, definition: TaskDefinition, request: Json) -> Json:
+    """Look at what RunTask and StartTask say alike of their tasks, and give it to `make_task`."""
+    overrides = request.get("overrides") or {}
+    refuse_unknown_containers(definition, overrides)
+    network = network_of(ecs, definition, request.get("networkConfiguration"))
+    can_exec = bool(request.get("enableExecuteCommand"))
+    refuse_exec_without_role(definition, overrides, can_exec=can_exec)
+    return {
+        "group": request.get("group") or f"family:{definition.family}",
+        "started_by": request.get("startedBy"),
+        "network": network,
+        "overrides": overrides,
+        "tags": _tags(definition, request),
+        "can_exec": can_exec,
+    }
+
+
+def _begun(ecs: Ecs, tasks: list[Task], failures: list[Json]) -> Json:
+    """Bring tasks to life, and answer with them as they are before that."""
+    answer = {"tasks": [task.shown(["TAGS"]) for task in tasks], "failures": failures}
+    for task in tasks:
+        ecs.run(task)
+    return answer
 
 
 def _tags(definition: TaskDefinition, request: Json) -> list[Json]:
@@ -461,12 +462,10 @@ def _tasks_of_services(
 
 
 def _protection(task: Task) -> Json:
-    until = task.protected_until
-    is_protected = until is not None and until > now()
     return without_none(
         {
             "taskArn": task.arn,
-            "protectionEnabled": is_protected,
-            "expirationDate": until if is_protected else None,
+            "protectionEnabled": task.is_protected,
+            "expirationDate": task.protected_until if task.is_protected else None,
         }
     )

@@ -13,6 +13,7 @@ from lab.aws.elb.front import Front
 from lab.aws.elb.health import HealthChecks
 from lab.aws.elb.records import Target
 from lab.aws.errors import AwsError
+from lab.aws.pages import page_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -233,9 +234,6 @@ def _its_own_address(target_id: str, port: int) -> tuple[str, int]:
 def page(request: Json, found: Iterable[T], key: Callable[[T], str]) -> tuple[list[T], str | None]:
     """Cut a page out of a list, and give the marker that leads to the next one.
 
-    The marker says after which one it goes on, not after how many: so nothing is left out where
-    others are deleted meanwhile.
-
     Args:
         request: The request, with its ``PageSize`` and ``Marker``.
         found: All there is.
@@ -246,12 +244,9 @@ def page(request: Json, found: Iterable[T], key: Callable[[T], str]) -> tuple[li
     """
     size = request.get("PageSize") or MOST_IN_A_PAGE
     try:
-        after = bytes.fromhex(request.get("Marker") or "").decode()
+        return page_of([*found], request.get("Marker"), size, key)
     except ValueError:
         raise AwsError("ValidationError", "The marker is invalid") from None
-    left = sorted((one for one in found if key(one) > after), key=key)
-    some = left[:size]
-    return some, key(some[-1]).encode().hex() if len(left) > size else None
 
 
 def _refuse_other_arn(arn: str, kind: str, words: str) -> None:

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lab.aws.constraints import Violation
     from lab.aws.errors import AwsError
 
-__all__ = ["OPERATIONS"]
+__all__ = ["OPERATIONS", "answer"]
 
 
 def _refusal(broken: Violation) -> AwsError:
@@ -23,3 +23,4 @@ def _refusal(broken: Violation) -> AwsError:
 
 
 OPERATIONS: Final = Operations("logs", [groups, streams, events], _refusal)
+answer: Final = OPERATIONS.answer

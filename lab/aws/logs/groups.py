@@ -58,7 +58,7 @@ async def describe_log_groups(logs: Logs, request: Json) -> Json:
         raise invalid(
             "LogGroup name prefix and LogGroup name pattern are mutually exclusive parameters."
         )
-    found = sorted(logs.groups.values(), key=lambda group: group.name)
+    found = [*logs.groups.values()]
     if prefix:
         found = [group for group in found if group.name.startswith(prefix)]
     if pattern:
@@ -67,7 +67,7 @@ async def describe_log_groups(logs: Logs, request: Json) -> Json:
         found = [group for group in found if {group.name, group.arn} & set(names)]
     if kind := request.get("logGroupClass"):
         found = [group for group in found if group.kind == kind]
-    some, token = page(request, found)
+    some, token = page(request, found, lambda group: group.name)
     return {"logGroups": [group.shown() for group in some], "nextToken": token}
 
 

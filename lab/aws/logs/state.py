@@ -10,13 +10,13 @@ import bisect
 import operator
 import time
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
 from lab.aws.errors import AwsError
 from lab.aws.pages import page_of
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from lab.aws.place import Place
 
@@ -36,6 +36,8 @@ __all__ = [
     "now",
     "page",
 ]
+
+T = TypeVar("T")
 
 DAY: Final = 24 * 3600 * 1000
 # An id is a time in milliseconds and a running number: 56 digits, as AWS's ids have.
@@ -67,14 +69,22 @@ def missing(what: str) -> AwsError:
     return AwsError("ResourceNotFoundException", f"The specified {what} does not exist.")
 
 
-def page(request: Json, found: Sequence[Any]) -> tuple[list[Any], str | None]:
+def page(
+    request: Json, found: Sequence[T], key: Callable[[T], str] | None = None
+) -> tuple[list[T], str | None]:
     """Cut a page out of a list, and give the token that leads to the next one.
+
+    Args:
+        request: The request, with its ``limit`` and ``nextToken``.
+        found: All there is, always in the same order.
+        key: What it is sorted by, where others may delete some of it meanwhile.
 
     Raises:
         AwsError: The token is none that came with an answer.
     """
+    size = request.get("limit") or MOST_DESCRIBED
     try:
-        return page_of(found, request.get("nextToken"), request.get("limit") or MOST_DESCRIBED)
+        return page_of(found, request.get("nextToken"), size, key)
     except ValueError:
         raise invalid("The specified nextToken is invalid.") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -77,6 +78,8 @@ def account(
         monkeypatch.setenv("DOCKER_HOST", engine.host)
         with contextlib.closing(LocalAws(find_engine(), NAMING)) as aws:
             yield Account(aws), engine.restart
+        # Those sockets are this test's, and shall not be found in a later one.
+        gc.collect()
 
 
 def eventually(holds: Callable[[], bool]) -> bool:

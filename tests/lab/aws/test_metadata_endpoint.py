@@ -8,7 +8,6 @@ import pytest
 from docker.types import IPAMConfig, IPAMPool
 
 from lab.aws.agent.metadata_endpoint import MetadataEndpoint
-from lab.aws.cloud import Cloud
 from lab.aws.ecs.state import Ecs
 from lab.checks.evidence import within
 from lab.client import connect_labelled
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from docker.models.networks import Network
 
     from lab import Lab
+    from lab.aws.cloud import Cloud
     from lab.aws.ecs.state import Task
 
 pytestmark = pytest.mark.engine
@@ -38,13 +38,6 @@ except urllib.error.URLError as error:
     sys.exit()
 print(answer.status, answer.read().decode())
 """
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    made = Cloud()
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -23,3 +23,11 @@ def test_pages_follow_each_other_to_the_end() -> None:
 
 def test_full_last_page_has_no_token() -> None:
     assert page_of("ab", None, 2) == (["a", "b"], None)
+
+
+def test_what_is_deleted_between_two_pages_hides_no_other() -> None:
+    first, token = page_of("dbca", None, 2, str)
+    assert first == ["a", "b"]
+    assert page_of("dc", token, 2, str) == (["c", "d"], None)
+    with pytest.raises(ValueError, match=r".*"):
+        page_of("dc", "x", 2, str)

@@ -8,7 +8,6 @@ import aiohttp
 import pytest
 
 from lab.aws.agent.sessions import Sessions
-from lab.aws.cloud import Cloud
 from lab.aws.data_channel import CHANNEL_CLOSED, Message, PayloadType, acknowledgement_of
 from lab.aws.errors import AwsError
 from lab.aws.session import read_session
@@ -23,17 +22,11 @@ if TYPE_CHECKING:
     from docker.models.containers import Container
 
     from lab import Lab
+    from lab.aws.cloud import Cloud
 
     Open = Callable[[str], dict[str, Any]]
 
 pytestmark = pytest.mark.engine
-
-
-@pytest.fixture
-def cloud() -> Iterator[Cloud]:
-    made = Cloud()
-    yield made
-    made.close()
 
 
 @pytest.fixture
