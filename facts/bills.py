@@ -22,10 +22,32 @@ class ChapterBill(Record):
     Attributes:
         has: The same in words.
         items: For each row of `prices.yaml` that is paid by the hour, how many units.
+
+    Example:
+        >>> print(ChapterBill(has="a way in", items={"alb-hour": 1, "public-ipv4-hour": 2}))
+                                                    units  $ a unit and hour
+        An Application Load Balancer                    1             0.0225
+        A public IPv4 address, used or not              2              0.005
+        That is 0.0325 $ an hour; if it is forgotten for a month, 23.73 $.
+        List prices of us-east-1 of 2026-11-23; traffic, logs and taxes come on top.
     """
 
     has: Annotated[str, Field(min_length=1)]
     items: dict[str, Annotated[float, Field(gt=0)]]
+
+    def __str__(self) -> str:
+        """Say it as it is said before anything is made."""
+        width = max(len(price.what) for _, price in self.prices)
+        rows = [
+            f"{price.what:{width}}  {units:>10g}  {price.amount:>17g}"
+            for units, price in self.prices
+        ]
+        return (
+            "\n".join([f"{'':{width}}  {'units':>10}  $ a unit and hour", *rows])
+            + f"\nThat is {self.hour:.4f} $ an hour; if it is forgotten for a month, "
+            f"{self.month:.2f} $.\nList prices of us-east-1 of {load_facts().prices.as_of}; "
+            "traffic, logs and taxes come on top."
+        )
 
     @property
     def prices(self) -> list[tuple[float, Price]]:

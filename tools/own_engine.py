@@ -6,6 +6,7 @@ Whatever is broken, tagged, filled or cut off in it, the machine's own engine ne
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -22,7 +23,7 @@ import tenacity
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-__all__ = ["NO_FIREWALL", "Engine", "NoEngineOfOneSOwnError", "own_engine"]
+__all__ = ["NO_FIREWALL", "Engine", "NoEngineOfOneSOwnError", "dead_end", "own_engine"]
 
 # A machine without iptables will do, where networks need no walls.
 NO_FIREWALL = ("--iptables=false", "--ip-masq=false", "--ip-forward=false")
@@ -98,6 +99,54 @@ def own_engine(folder: Path, options: Sequence[str] = ()) -> Iterator[Engine]:
             client.close()
         finally:
             daemon.stop()
+
+
+def dead_end(inside: Sequence[str]) -> Callable[[], int]:
+    """Give such a network a way out that leads nowhere, and count the packets that take it.
+
+    Where there is no way out at all, nothing can be seen to look for one. What processes send is
+    counted, and what containers send through their bridges.
+
+    Args:
+        inside: What, before a command, lets it run in that network.
+
+    Returns:
+        How many packets have set out so far, by iptables' own counters.
+
+    Raises:
+        NoEngineOfOneSOwnError: A program is missing, or the kernel refuses.
+    """
+    for command in (
+        # Addresses that are set apart for documentation: nobody has them.
+        "ip link add name out type bridge",
+        "ip link set out multicast off",
+        "ip address add 192.0.2.10/24 dev out",
+        "ip link set out up",
+        "ip route add default via 192.0.2.1",
+        # Docker writes its rules into other tables than this.
+        "iptables --table mangle --append OUTPUT --out-interface out",
+        "iptables --table mangle --append FORWARD --out-interface out",
+    ):
+        _said([*inside, *command.split()])
+
+    def count() -> int:
+        rows = [
+            row.split()
+            for chain in ("OUTPUT", "FORWARD")
+            for row in _said(
+                [*inside, *f"iptables --table mangle --exact --numeric -v --list {chain}".split()]
+            ).splitlines()
+        ]
+        return sum(int(row[0]) for row in rows if "out" in row and row[0].isdecimal())
+
+    return count
+
+
+def _said(command: Sequence[str]) -> str:
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    except subprocess.CalledProcessError as failure:
+        raise NoEngineOfOneSOwnError(f"{shlex.join(command)}: {failure.stderr.strip()}") from None
 
 
 class _Daemon:

@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from notebooks_form import ROOT, find_notebooks
-from own_engine import NoEngineOfOneSOwnError, own_engine
+from own_engine import NoEngineOfOneSOwnError, dead_end, own_engine
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
@@ -60,6 +60,13 @@ with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
     except OSError:
         sys.exit(0)
 sys.exit("this network has a way out")
+"""
+
+# Sends a packet to such an address all the same.
+SET_OUT = """
+import socket
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sending:
+    sending.sendto(b"anybody there?", ("198.51.100.1", 9))
 """
 
 console = Console(soft_wrap=True, highlight=False)
@@ -147,16 +154,40 @@ class Prover:
         """Run the tests that are too slow for `make test`."""
         self._tests(found, "tests", "-m", "slow")
 
-    def without_network(
-        self, found: Round, notebooks: Sequence[Path], client: docker.DockerClient
-    ) -> None:
-        """Carry the images to a second engine that has no way out, and run the notebooks there."""
+    def without_network(self, notebooks: Sequence[Path], client: docker.DockerClient) -> None:
+        """Carry the images to a second engine that has no way out, and run the notebooks there.
+
+        Those that use the local AWS run once more, with a way out that is watched.
+        """
         file = archive.save(client, self.folder, progress=lambda *_: None)
-        try:
-            with own_engine(self.folder / "engine") as engine:
+        with ExitStack() as stack:
+            with self.round("all with no network at all, the images from a file") as found:
+                try:
+                    engine = stack.enter_context(own_engine(self.folder / "engine"))
+                except NoEngineOfOneSOwnError as why:
+                    found.not_here = str(why)
+                    return
                 self._cut_off(found, notebooks, engine, file)
+            with_aws = [path for path in notebooks if "lab.aws(" in path.read_text("utf-8")]
+            if with_aws:
+                with self.round("what uses the local AWS sends nothing off this machine") as found:
+                    self._watched(found, with_aws, engine)
+
+    def _watched(self, found: Round, notebooks: Sequence[Path], engine: Engine) -> None:
+        try:
+            left = dead_end(engine.inside)
         except NoEngineOfOneSOwnError as why:
             found.not_here = str(why)
+            return
+        # The counter has to be seen to count.
+        subprocess.run([*engine.inside, sys.executable, "-c", SET_OUT], check=True)
+        before = left()
+        if not before:
+            found.failures.append("a packet was sent on its way, and was not counted")
+        with self._run(found, notebooks, engine) as run:
+            _look_at(found, run)
+        if packets := left() - before:
+            found.failures.append(f"{packets} packets set out to somewhere off this machine")
 
     def _cut_off(self, found: Round, notebooks: Sequence[Path], engine: Engine, file: Path) -> None:
         environment = {**os.environ, "DOCKER_HOST": engine.host}
@@ -362,8 +393,7 @@ def _prove(only: str | None, seed: int, learners: int) -> bool:
                 prover.in_turn(found, random.Random(seed).sample(notebooks, len(notebooks)))  # noqa: S311
         with prover.round(f"{learners} learners at once on one engine") as found:
             prover.side_by_side(found, notebooks, learners)
-        with prover.round("all with no network at all, the images from a file") as found:
-            prover.without_network(found, notebooks, client)
+        prover.without_network(notebooks, client)
         with prover.round(
             "each check fails untouched, fails on wrong answers, passes solved"
         ) as found:

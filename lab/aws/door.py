@@ -7,8 +7,7 @@ import os
 import threading
 from typing import TYPE_CHECKING, Any, Final
 
-from lab import checks
-from lab.aws.bill import Bill
+from facts.bills import load_bills
 from lab.aws.clients import client_of, keys_there, services
 from lab.aws.process import AwsProcess
 from lab.aws.real import RealAws
@@ -78,7 +77,7 @@ class Door:
         _refuse_unknown(service)
         with self._opening:
             if self._real is None:
-                bill = Bill(checks.bill_of(self._naming.chapter))
+                bill = load_bills().get(self._naming.chapter)
                 self._real = RealAws(self._naming, bill, account=account, hours=hours)
             self._real.refuse_other(account)
         return self._real.client(service)

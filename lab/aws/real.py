@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from botocore.model import OperationModel, Shape
 
-    from lab.aws.bill import Bill
+    from facts.bills import ChapterBill
     from lab.naming import Naming
 
     Json = dict[str, Any]
@@ -80,7 +80,7 @@ class RealAws:
     def __init__(
         self,
         naming: Naming,
-        bill: Bill,
+        bill: ChapterBill | None,
         *,
         account: str,
         hours: float,
@@ -88,7 +88,7 @@ class RealAws:
     ) -> None:
         _refuse_bad_account(account)
         _refuse_bad_hours(hours)
-        if not bill.items:
+        if bill is None or not bill.items:
             raise LabError(
                 f"Chapter {naming.chapter} does not say what it makes on AWS, so nobody can say "
                 "what that costs.",

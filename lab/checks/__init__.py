@@ -25,7 +25,6 @@ __all__ = [
     "Hint",
     "NotYet",
     "Result",
-    "bill_of",
     "chapters",
     "check",
     "exercises_of",
@@ -80,22 +79,6 @@ def needs_engine(chapter: str) -> bool:
         LabError: There is no such chapter.
     """
     return getattr(_module_of(chapter), "ENGINE", True)
-
-
-def bill_of(chapter: str) -> dict[str, float]:
-    """Give what a chapter has at once on the real AWS: its module's ``BILL``, if any.
-
-    Args:
-        chapter: The chapter's stem, such as ``05-life-cycle``.
-
-    Returns:
-        For rows of `facts/prices.yaml` that are paid by the hour, how many units. Nothing for a
-        chapter that is not meant for the real AWS.
-
-    Raises:
-        LabError: There is no such chapter.
-    """
-    return getattr(_module_of(chapter), "BILL", {})
 
 
 def check(lab: Lab, number: str) -> Result:

@@ -17,12 +17,9 @@ if TYPE_CHECKING:
 
     from lab.session import Lab
 
-__all__ = ["BILL", "CHAPTER", "EXERCISES", "FAULTS", "FORGOTTEN", "inject"]
+__all__ = ["CHAPTER", "EXERCISES", "FAULTS", "FORGOTTEN", "inject"]
 
 CHAPTER = "10-containers-on-aws"
-# Rows of facts/prices.yaml, and how many units of each the chapter has on AWS at once; the same
-# stands in facts/bills.yaml.
-BILL = {"fargate-x86-vcpu-hour": 0.25, "fargate-x86-gb-hour": 0.5, "public-ipv4-hour": 1}
 
 ACCOUNT = "123456789012"
 HOME = "us-east-1"

@@ -12,9 +12,8 @@ import botocore.session
 import pytest
 from botocore.exceptions import ClientError
 
-from facts import load_facts
+from facts.bills import ChapterBill
 from lab import LabError, images
-from lab.aws.bill import Bill
 from lab.aws.process import AwsProcess
 from lab.aws.real import MAKES, RealAws, real_session, tagged
 from lab.aws.removal import KINDS, Removal, arns_made
@@ -28,7 +27,10 @@ if TYPE_CHECKING:
 
 ACCOUNT = "123456789012"
 CHAPTER = "05-life-cycle"
-BILL = Bill({"fargate-x86-vcpu-hour": 0.5, "fargate-x86-gb-hour": 1, "alb-hour": 1})
+BILL = ChapterBill(
+    has="two tasks and a load balancer",
+    items={"fargate-x86-vcpu-hour": 0.5, "fargate-x86-gb-hour": 1, "alb-hour": 1},
+)
 TAGS = {"course": "containers-on-aws", "learner": "ada"}
 
 
@@ -82,35 +84,16 @@ def test_hours_must_be_some_and_not_many(hours: Any) -> None:  # noqa: ANN401
         RealAws(naming, BILL, account=ACCOUNT, hours=hours)
 
 
-def test_chapter_without_a_bill_is_refused() -> None:
+@pytest.mark.parametrize("bill", [None, ChapterBill(has="nothing", items={})])
+def test_chapter_without_a_bill_is_refused(bill: ChapterBill | None) -> None:
     naming = Naming(chapter=CHAPTER, learner="ada")
     with pytest.raises(LabError, match="does not say what it makes"):
-        RealAws(naming, Bill({}), account=ACCOUNT, hours=1)
+        RealAws(naming, bill, account=ACCOUNT, hours=1)
 
 
 def test_no_keys_are_told() -> None:
     with pytest.raises(LabError, match="does not say whose keys"):
         real_session(ACCOUNT)
-
-
-@pytest.mark.parametrize(
-    ("items", "says"),
-    [({"tea-hour": 1}, "no row 'tea-hour'"), ({"logs-in-gb": 1}, "paid by GB, not by the hour")],
-)
-def test_bill_has_only_prices_by_the_hour(items: dict[str, float], says: str) -> None:
-    with pytest.raises(ValueError, match=says):
-        Bill(items)
-
-
-def test_bill_is_the_sum_of_its_rows() -> None:
-    rows = load_facts().prices.rows
-    hour = rows["fargate-x86-vcpu-hour"].amount / 2 + rows["fargate-x86-gb-hour"].amount
-    assert BILL.per_hour == pytest.approx(hour + rows["alb-hour"].amount)
-    assert BILL.per_month == pytest.approx(730 * BILL.per_hour)
-    said = str(BILL)
-    assert f"{BILL.per_hour:.4f} $ an hour" in said
-    assert f"forgotten for a month, {BILL.per_month:.2f} $" in said
-    assert str(load_facts().prices.as_of) in said
 
 
 # --- tags ------------------------------------------------------------------------------------

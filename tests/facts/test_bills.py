@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
+import nbformat
 import pytest
 
 from facts import FactsError, load_facts
 from facts.bills import load_bills
 from facts.road import load_road
 
-if TYPE_CHECKING:
-    from pathlib import Path
+ROOT = Path(__file__).parents[2]
+CHAPTERS = {path.stem: path for path in (ROOT / "chapters").glob("[0-9]*.ipynb")}
 
 
 def test_each_chapter_on_aws_has_its_bill() -> None:
@@ -27,6 +28,16 @@ def test_a_bill_is_the_sum_of_its_units_at_their_prices() -> None:
     assert bill.hour == pytest.approx(task + rows["public-ipv4-hour"].amount)
     assert bill.month == pytest.approx(730 * bill.hour)
     assert load_bills()["14-kubernetes"].month == 0
+
+
+@pytest.mark.parametrize("stem", [stem for stem in load_bills() if stem in CHAPTERS])
+def test_the_page_shows_the_bill_that_is_printed_before_anything_is_made(stem: str) -> None:
+    bill = load_bills()[stem]
+    said = str(bill)
+    assert f"{bill.hour:.4f} $ an hour; if it is forgotten for a month, {bill.month:.2f} $" in said
+    assert str(load_facts().prices.as_of) in said
+    page = nbformat.read(CHAPTERS[stem], as_version=4)
+    assert any(said in cell.source for cell in page.cells)
 
 
 @pytest.mark.parametrize(

@@ -3,11 +3,14 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import prove
 import pytest
-from own_engine import NO_FIREWALL, NoEngineOfOneSOwnError, own_engine
+from own_engine import NO_FIREWALL, NoEngineOfOneSOwnError, dead_end, own_engine
+
+from lab.engine import find_engine
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,6 +28,21 @@ def test_its_network_has_no_way_out_and_goes_with_it(tmp_path: Path) -> None:
         assert way_out(*engine.inside) == ""
 
     assert "No such file" in way_out(*engine.inside)
+
+
+@pytest.mark.engine
+def test_what_leaves_by_a_dead_end_is_counted_also_from_a_container(tmp_path: Path) -> None:
+    with own_engine(tmp_path) as engine, closing(find_engine().client) as main:
+        engine.client.images.load(b"".join(main.images.get("course/base:1").save(named=True)))
+        left = dead_end(engine.inside)
+        inside = {"remove": True, "network_mode": "bridge"}
+        engine.client.containers.run("course/base:1", "true", **inside)
+        assert left() == 0
+        subprocess.run([*engine.inside, sys.executable, "-c", prove.SET_OUT], check=True)
+        assert left() == 1
+        send = "echo anybody there? | nc -u -w 1 198.51.100.1 9 || true"
+        engine.client.containers.run("course/base:1", ["sh", "-c", send], **inside)
+        assert left() >= 2
 
 
 def test_without_root_it_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import pytest
 
-from facts.bills import load_bills
-from lab.aws.bill import Bill
 from lab.checks import containers_on_aws as checks
-from lab.checks.containers_on_aws import BILL, CHAPTER, inject
+from lab.checks.containers_on_aws import CHAPTER, inject
 
-from .proof import ROOT, SEED, CheckProof, Wrong
+from .proof import SEED, CheckProof, Wrong
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
@@ -25,15 +22,6 @@ pytestmark = pytest.mark.engine
 @pytest.fixture(autouse=True)
 def seed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COURSE_SEED", SEED)
-
-
-def test_the_chapter_is_billed_as_the_page_says() -> None:
-    assert load_bills()[CHAPTER].items == BILL
-
-
-def test_the_page_shows_the_bill_that_is_printed() -> None:
-    page = nbformat.read(ROOT / "chapters" / f"{CHAPTER}.ipynb", as_version=4)
-    assert any(str(Bill(BILL)) in cell.source for cell in page.cells)
 
 
 def delete(lab: Lab, region: str, name: str) -> None:
