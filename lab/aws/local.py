@@ -96,10 +96,10 @@ class LocalAws:
         moto_seam.place_default_vpcs(self._networks.default_range)
         moto_seam.place_instances(self._networks.take_address)
         moto_seam.watch_instances(instances.told)
-        self._own("ecs", ecs_api.answer, self._ecs, invalid="InvalidParameterException")
-        self._own("logs", logs_api.answer, self._log, invalid="InvalidParameterException")
-        self._own("ecr", ecr_api.answer, self._ecr, invalid="InvalidParameterException")
-        self._own("elbv2", elb_api.answer, self._elb, invalid="ValidationError")
+        self._own("ecs", ecs_api.answer, self._ecs)
+        self._own("logs", logs_api.answer, self._log)
+        self._own("ecr", ecr_api.answer, self._ecr)
+        self._own("elbv2", elb_api.answer, self._elb)
         self._sources.endpoint = self.endpoint
         self._serving = threading.Thread(
             target=self._server.serve_forever, name="endpoint", daemon=True
@@ -112,9 +112,7 @@ class LocalAws:
         host, port = self._server.server_address[:2]
         return f"http://{host!s}:{port}"
 
-    def _own(
-        self, service: str, answer: Answer, state_of: Callable[[Place], Any], *, invalid: str
-    ) -> None:
+    def _own(self, service: str, answer: Answer, state_of: Callable[[Place], Any]) -> None:
         """Have a service answered by the course's own code, from the state of each place."""
 
         def in_the_loop(place: Place, operation: str, request: Json) -> Json:
@@ -124,7 +122,7 @@ class LocalAws:
 
             return self._cloud.call(work())
 
-        moto_seam.own_service(service, in_the_loop, invalid=invalid)
+        moto_seam.own_service(service, in_the_loop)
 
     def _ecs(self, place: Place) -> Ecs:
         if place not in self._places:

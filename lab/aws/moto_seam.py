@@ -30,7 +30,7 @@ from moto.moto_server import werkzeug_app
 from moto.utilities.utils import load_resource
 from werkzeug.serving import BaseWSGIServer, make_server
 
-from lab.aws.constraints import parts_of
+from lab.aws.constraints import mistyped
 from lab.aws.errors import AwsError
 from lab.aws.place import Place
 
@@ -62,41 +62,26 @@ __all__ = [
 # An instance of a type that AWS does not have would have no capacity.
 settings.EC2_ENABLE_INSTANCE_TYPE_VALIDATION = True
 LOOPBACK = "127.0.0.1"
+JSON = "application/x-amz-json-1.1"
 # How many clients may knock at once: 1,000 requests do, in the tests.
 BACKLOG = 2048
 
 
-def own_service(name: str, answer: Answer, *, invalid: str) -> None:
+def own_service(name: str, answer: Answer) -> None:
     """Answer a service by the course's own code, and never by moto's.
 
     Args:
         name: The service, as boto3 names it.
         answer: Gets place, operation and request, and gives the response or raises `AwsError`.
-        invalid: The code by which this service refuses a request that its model does not allow.
     """
 
     class Refusal(ServiceException):
         # moto finds the model of the service, with its exceptions, by the module of the class.
         __module__ = f"moto.{name}.exceptions"
 
-    class Response(BaseResponse):
+    class Response(_Response):
         def __init__(self) -> None:
-            super().__init__(service_name=name)
-            self.automated_parameter_parsing = True
-
-        def call_action(self) -> Any:  # noqa: ANN401  # moto's type
-            try:
-                operation = get_service_model(name).operation_model(self._get_action())
-                request = dict(self.params)
-                if operation.input_shape is not None:
-                    _refuse_unknown_values(operation.input_shape, request, invalid)
-                place = Place(self.current_account, self.region)
-                result = ActionResult(answer(place, operation.name, request))
-                return self.serialized(result)
-            except AwsError as refusal:
-                error = ActionResult(Refusal(refusal.code, refusal.message))
-                status, headers, body = self.serialized(error)
-                return status, {**headers, "status": str(status)}, body
+            super().__init__(name, answer, Refusal)
 
     urls: Any = importlib.import_module(f"moto.{name}.urls")
     urls.url_paths = {"{0}/$": Response.dispatch}
@@ -106,16 +91,64 @@ def own_service(name: str, answer: Answer, *, invalid: str) -> None:
         shared.ELBV2Response = Response
 
 
-def _refuse_unknown_values(shape: Shape, request: Json, invalid: str) -> None:
-    """Refuse what an enumeration of the model lacks: botocore's clients do not look at that."""
-    for part, value, path in parts_of(shape, request):
-        enum = getattr(part, "enum", None)
-        if enum and value not in enum:
-            raise AwsError(
-                invalid,
-                f"1 validation error detected: Value '{value}' at '{path}' failed to satisfy "
-                f"constraint: Member must satisfy enum value set: [{', '.join(enum)}]",
-            )
+class _Response(BaseResponse):
+    """Reads one request of a service of the course's own, and writes what is answered.
+
+    Args:
+        name: The service.
+        answer: As of `own_service`.
+        refusal: The class of the service's errors.
+    """
+
+    def __init__(self, name: str, answer: Answer, refusal: type[ServiceException]) -> None:
+        super().__init__(service_name=name)
+        self.automated_parameter_parsing = True
+        self._answer, self._refusal = answer, refusal
+        self._model = get_service_model(name)
+        self._is_query = self._model.protocol == "query"
+        self._malformed = "MalformedInput" if self._is_query else "SerializationException"
+
+    def _dispatch(self, *request: Any, **options: Any) -> Any:  # noqa: ANN401  # moto's types
+        try:
+            return super()._dispatch(*request, **options)
+        except UnicodeDecodeError as wrong:
+            said = {"__type": self._malformed, "message": str(wrong)}
+            return 400, {"Content-Type": JSON}, json.dumps(said)
+
+    def parse_parameters(self, request: object) -> None:
+        """Do nothing yet: before `call_action` nothing can be refused."""
+
+    def call_action(self) -> Any:  # noqa: ANN401  # moto's type
+        """Have the service answer, or refuse."""
+        operation = str(self._get_action())
+        place = Place(self.current_account, self.region)
+        try:
+            result = self._answer(place, operation, self._read(operation))
+            return self.serialized(ActionResult(result))
+        except AwsError as refused:
+            error = ActionResult(self._refusal(refused.code, refused.message))
+            status, headers, body = self.serialized(error)
+            return status, {**headers, "status": str(status)}, body
+
+    def _read(self, operation: str) -> Json:
+        """Read the parameters; of an operation that the model lacks there are none."""
+        if operation not in self._model.operation_names:
+            return {}
+        shape = self._model.operation_model(operation).input_shape
+        try:
+            if shape is not None and self.body and not self._is_query:
+                _refuse_wrong_types(shape, json.loads(self.body), self._malformed)
+            super().parse_parameters(self.normalized_request)
+        except ValueError as wrong:
+            raise AwsError(self._malformed, str(wrong)) from None
+        return dict(self.params)
+
+
+def _refuse_wrong_types(shape: Shape, request: Any, code: str) -> None:  # noqa: ANN401  # JSON
+    for part, value, path in mistyped(shape, request):
+        where = f"at '{path}'" if path else "as the request"
+        # The code is AWS's; the words are ours.
+        raise AwsError(code, f"Expected {part.type_name} {where}, and got {json.dumps(value)}.")
 
 
 def show_tags(
@@ -169,7 +202,7 @@ def _application(service: Any) -> Any:  # noqa: ANN401  # moto's types
     def refuse(missing: NotImplementedError) -> tuple[str, int, dict[str, str]]:
         message = f"{service} on this machine does not have this operation: {missing}"
         said = {"__type": "UnknownOperationException", "message": message}
-        return json.dumps(said), 400, {"Content-Type": "application/x-amz-json-1.1"}
+        return json.dumps(said), 400, {"Content-Type": JSON}
 
     application.register_error_handler(NotImplementedError, refuse)
     return application

@@ -24,8 +24,8 @@ class Operations:
     Args:
         service: The service, as boto3 names it.
         modules: Where its operations are.
-        refusal: Says in the service's words that a value is not allowed; without it, lengths,
-            bounds and patterns are the operations' own matter.
+        refusal: Says in the service's words that its model does not allow something; nothing where
+            that is the operations' own matter.
         missing: Says in the service's words that an operation is not there.
 
     Attributes:
@@ -42,7 +42,7 @@ class Operations:
         self,
         service: str,
         modules: Sequence[ModuleType],
-        refusal: Callable[[Violation], AwsError] | None = None,
+        refusal: Callable[[Violation], AwsError | None],
         missing: Callable[[str], AwsError] | None = None,
     ) -> None:
         self._service = service
@@ -69,7 +69,7 @@ class Operations:
         """
         if operation not in self.by_name:
             raise self._missing(operation)
-        if self._refusal:
-            for broken in violations(self._service, operation, request):
-                raise self._refusal(broken)
+        for broken in violations(self._service, operation, request):
+            if refusal := self._refusal(broken):
+                raise refusal
         return await self.by_name[operation](state, request)

@@ -20,12 +20,12 @@ __all__ = ["OPERATIONS", "answer"]
 
 
 def _refusal(broken: Violation) -> AwsError:
-    must = broken.must
-    if broken.pattern:
-        must = f"satisfy regular expression '{broken.pattern}'"
-    return invalid(
-        f"Invalid parameter at '{broken.path}' failed to satisfy constraint: 'must {must}'"
-    )
+    must = f"must {broken.must}"
+    if broken.rule == "pattern":
+        must = f"must satisfy regular expression '{broken.pattern}'"
+    elif broken.rule == "enum":
+        must = f"Member {must}"
+    return invalid(f"Invalid parameter at '{broken.path}' failed to satisfy constraint: '{must}'")
 
 
 OPERATIONS: Final = Operations("ecr", [repositories, images, layers], _refusal)

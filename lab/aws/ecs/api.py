@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from lab.aws.ecs import (
     account_settings,
@@ -17,7 +17,18 @@ from lab.aws.ecs import (
 from lab.aws.errors import AwsError
 from lab.aws.operations import Operations
 
+if TYPE_CHECKING:
+    from lab.aws.constraints import Violation
+
 __all__ = ["OPERATIONS", "answer"]
+
+
+def _refusal(broken: Violation) -> AwsError | None:
+    """Lengths, sizes and patterns are the operations' own matter: ECS has words for each."""
+    if broken.rule not in ("null", "enum"):
+        return None
+    return AwsError("InvalidParameterException", str(broken))
+
 
 OPERATIONS: Final = Operations(
     "ecs",
@@ -31,6 +42,7 @@ OPERATIONS: Final = Operations(
         task_definitions,
         tasks,
     ],
+    _refusal,
     missing=lambda operation: AwsError(
         "UnsupportedFeatureException",
         f"The ECS on this machine has no operation {operation}.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from lab.aws.elb import attributes, listeners, load_balancers, rules, tags, target_groups, targets
@@ -16,11 +17,7 @@ __all__ = ["OPERATIONS", "answer"]
 
 def _refusal(broken: Violation) -> AwsError:
     path = broken.path[:1].lower() + broken.path[1:]
-    return AwsError(
-        "ValidationError",
-        f"1 validation error detected: Value '{broken.value}' at '{path}' failed to satisfy "
-        f"constraint: Member must {broken.must}",
-    )
+    return AwsError("ValidationError", str(replace(broken, path=path)))
 
 
 OPERATIONS: Final = Operations(

@@ -16,10 +16,7 @@ __all__ = ["OPERATIONS", "answer"]
 
 
 def _refusal(broken: Violation) -> AwsError:
-    return invalid(
-        f"1 validation error detected: Value '{broken.value}' at '{broken.path}' failed to satisfy "
-        f"constraint: Member must {broken.must}"
-    )
+    return invalid(str(broken))
 
 
 OPERATIONS: Final = Operations("logs", [groups, streams, events], _refusal)
