@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import docker
 import docker.errors
+from docker.utils.socket import STDOUT, consume_socket_output
 
 from lab.dockerfile import LabelledDockerfile
 from lab.errors import NameTakenError, PortTakenError, SwarmTakenError
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from lab.engine import Engine
 
-__all__ = ["LabelledAPIClient", "connect_labelled", "is_name_taken", "taken_address"]
+__all__ = ["LabelledAPIClient", "connect_labelled", "frames", "is_name_taken", "taken_address"]
 
 DEFAULT_STOP_SECONDS = 10
 STOP_SECONDS = 30
@@ -92,8 +93,33 @@ def is_name_taken(explanation: str) -> bool:
     return " is already in use by " in explanation
 
 
+def frames(reader: io.BufferedReader, *, tty: bool) -> Iterator[tuple[int, bytes]]:
+    r"""Read what a command writes, by the engine's protocol for a connection that is attached.
+
+    https://docs.docker.com/reference/api/engine/version/v1.41/#tag/Container/operation/ContainerAttach
+
+    Args:
+        reader: What is left of the engine's answer once its head was read.
+        tty: Whether the command has a terminal, which has but one stream and no frames.
+
+    Returns:
+        The number of the stream, 1 or 2, and a piece of what was written to it, until it ends.
+
+    Example:
+        >>> sent = io.BytesIO(b"\x02\0\0\0\0\0\0\x03no!")
+        >>> list(frames(io.BufferedReader(sent), tty=False))
+        [(2, b'no!')]
+    """
+    if tty:
+        while data := reader.read1():
+            yield STDOUT, data
+        return
+    while len(header := reader.read(8)) == 8:  # noqa: PLR2004  # as the engine's API has it
+        yield header[0], reader.read(int.from_bytes(header[4:]))
+
+
 class LabelledAPIClient(docker.APIClient):
-    """docker-py's low-level client with three habits added, for use inside a ``DockerClient``.
+    """docker-py's low-level client with some habits added, for use inside a ``DockerClient``.
 
     It puts the course's labels on each container, network, volume and built image, on what a
     build leaves in between, and on a volume that comes to be only because a container mounts it
@@ -105,6 +131,8 @@ class LabelledAPIClient(docker.APIClient):
 
     Services, secrets and configs are labelled, too, and the containers of a service's tasks with
     them; an update of a service changes what it was told to, and nothing else.
+
+    And it reads all that a command in a container writes.
 
     Every method keeps docker-py's name, arguments and result.
     """
@@ -270,6 +298,34 @@ class LabelledAPIClient(docker.APIClient):
             super().leave_swarm(force)
         give_back(naming=self.naming)
         return True
+
+    def _read_from_socket(
+        self,
+        response: requests.Response,
+        stream: bool,  # noqa: FBT001  # docker-py's
+        tty: bool = True,  # noqa: FBT001, FBT002
+        demux: bool = False,  # noqa: FBT001, FBT002
+    ) -> Any:  # noqa: ANN401
+        """Read what a command in a container writes, from its first byte on.
+
+        docker-py reads past the buffer of its HTTP library. On a busy machine a short output comes
+        together with the head of the engine's answer, lies in that buffer, and would be lost.
+        https://github.com/docker/docker-py/issues/3332
+        """
+        raw: Any = response.raw  # as docker-py reaches it
+        reader = raw._fp.fp  # noqa: SLF001
+        if not isinstance(reader, io.BufferedReader):
+            return super()._read_from_socket(response, stream, tty, demux)  # type: ignore[misc]
+        connection = self._get_raw_response_socket(response)  # type: ignore[attr-defined]
+        self._disable_socket_timeout(connection)  # type: ignore[attr-defined]
+
+        def output() -> Iterator[Any]:
+            with response:
+                for number, data in frames(reader, tty=tty):
+                    both = (data, None) if number == STDOUT else (None, data)
+                    yield both if demux else data
+
+        return output() if stream else consume_socket_output(output(), demux)  # type: ignore[call-overload]
 
     def start(self, container: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
         """See ``docker.APIClient.start``.

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import io
+import socketserver
 import tarfile
+import threading
 import urllib.parse
-from typing import Any
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
 
 import docker
 import docker.errors
@@ -15,6 +18,10 @@ from docker.models.volumes import VolumeCollection
 
 from lab import Lab, open_lab
 from lab.cleaning import find, images_of
+from lab.client import LabelledAPIClient
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 pytestmark = pytest.mark.engine
 
@@ -181,3 +188,51 @@ def test_a_slip_is_said_with_its_line(lab: Lab) -> None:
 def test_a_folder_without_a_dockerfile_is_refused_by_the_engine(lab: Lab) -> None:
     with pytest.raises(docker.errors.APIError, match="Dockerfile"):
         lab.docker.images.build(path=str(lab.folder("empty")))
+
+
+# --- what a command writes ---------------------------------------------------------------------
+
+HEAD = (
+    b"HTTP/1.1 101 UPGRADED\r\nContent-Type: application/vnd.docker.raw-stream\r\n"
+    b"Connection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
+)
+
+
+class AtOnce(socketserver.StreamRequestHandler):
+    """Answers as a busy engine does: the head, and what a short command wrote, in one piece."""
+
+    def handle(self) -> None:
+        for _ in iter(self.rfile.readline, b"\r\n"):
+            pass
+        self.wfile.write(HEAD + b"\x01\0\0\0\0\0\0\x04out\n" + b"\x02\0\0\0\0\0\0\x04err\n")
+
+
+@pytest.fixture
+def at_once() -> Iterator[str]:
+    with socketserver.ThreadingTCPServer(("127.0.0.1", 0), AtOnce) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"tcp://127.0.0.1:{server.server_address[1]}"
+        server.shutdown()
+
+
+def test_what_comes_together_with_the_answer_is_read(at_once: str) -> None:
+    with closing(LabelledAPIClient(at_once, "1.41")) as api:
+        assert api.exec_start("any") == b"out\nerr\n"
+        assert api.exec_start("any", demux=True) == (b"out\n", b"err\n")
+        assert list(api.exec_start("any", stream=True)) == [b"out\n", b"err\n"]
+
+
+def test_docker_py_alone_still_loses_it(at_once: str) -> None:
+    """Once it does not, the lab's own way of reading can go."""
+    with closing(docker.APIClient(at_once, "1.41")) as api:
+        assert api.exec_start("any") == b""
+
+
+def test_command_that_writes_much_and_late_is_read_to_its_end(lab: Lab) -> None:
+    idle = lab.docker.containers.run("course/base:1", "sleep 60", name=lab.name("a"), detach=True)
+    script = "seq 20000; sleep 1; echo late >&2"
+    code, (out, err) = idle.exec_run(["sh", "-c", script], demux=True)
+    assert (code, out.splitlines()[-1], err) == (0, b"20000", b"late\n")
+    assert idle.exec_run("tty", tty=True).output == b"/dev/pts/0\r\n"
+    pieces = idle.exec_run(["sh", "-c", "echo one; sleep 0.5; echo two"], stream=True).output
+    assert list(pieces) == [b"one\n", b"two\n"]

@@ -9,15 +9,14 @@ from __future__ import annotations
 import contextlib
 import socket
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
+
+from lab.client import frames
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
 __all__ = ["EngineStream"]
-
-CHUNK: Final = 65536
-HEADER: Final = 8
 
 
 class EngineStream:
@@ -41,22 +40,17 @@ class EngineStream:
     def chunks(self) -> Iterator[bytes]:
         """Give what a process writes to its terminal, as it comes, until it ends."""
         with contextlib.suppress(OSError, ValueError):
-            while chunk := self._reader.read1(CHUNK):
+            for _, chunk in frames(self._reader, tty=True):
                 yield chunk
         self._response.close()
 
     def lines(self) -> Iterator[bytes]:
         """Give the lines that a process without a terminal writes, until it ends."""
         rest = b""
-        for frame in self._frames():
-            *lines, rest = (rest + frame).split(b"\n")
-            yield from lines
-
-    def _frames(self) -> Iterator[bytes]:
-        """Take off the headers by which the engine tells output from errors."""
         with contextlib.suppress(OSError, ValueError):
-            while len(header := self._reader.read(HEADER)) == HEADER:
-                yield self._reader.read(int.from_bytes(header[4:]))
+            for _, chunk in frames(self._reader, tty=False):
+                *lines, rest = (rest + chunk).split(b"\n")
+                yield from lines
         self._response.close()
 
     def write(self, data: bytes) -> None:
