@@ -14,7 +14,7 @@ import asyncio
 import contextlib
 import ipaddress
 import logging
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import docker
 import docker.errors
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
     from lab.aws.cloud import Cloud
     from lab.aws.ecs.hosts import Host
     from lab.aws.ecs.state import Container, Task
-    from lab.aws.place import Place
+    from lab.aws.sources import Sources
     from lab.naming import Naming
 
     Json = dict[str, Any]
 
-__all__ = ["Agent", "Sources"]
+__all__ = ["Agent"]
 
 log = logging.getLogger(__name__)
 
@@ -54,36 +54,6 @@ ENGINE_ERRORS: Final = (docker.errors.DockerException, requests.RequestException
 # What keeps an engine busy that has just come back, before a container is given up.
 PATIENCE_SECONDS: Final = 60
 KILLED: Final = 137
-
-
-class Sources(Protocol):
-    """What the agent gets from the other services of the local AWS."""
-
-    def secret(self, place: Place, reference: str) -> str:
-        """Give the value of a secret or a parameter, named as ``valueFrom`` names it."""
-
-    def variables(self, place: Place, arn: str) -> dict[str, str]:
-        """Read an environment file from its bucket."""
-
-    def log_group(self, place: Place, name: str, *, create: bool) -> None:
-        """Make sure that a log group is there."""
-
-    def put_log_events(self, place: Place, group: str, stream: str, events: list[Json]) -> None:
-        """Write into a log stream, which is made if it is not there."""
-
-    def attach_interface(
-        self, place: Place, subnet_id: str, groups: list[str], address: str
-    ) -> Json:
-        """Make a network interface."""
-
-    def detach_interface(self, place: Place, interface_id: str) -> None:
-        """Take a network interface away."""
-
-    def subnet_of(self, place: Place, subnet_id: str) -> Json | None:
-        """Describe a subnet."""
-
-    def login_of(self, image: str) -> dict[str, str] | None:
-        """Give user name and password for the registry of an image, if there are some."""
 
 
 class StartError(Exception):
