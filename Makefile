@@ -10,8 +10,8 @@
 #   PYTHON=…      the Python to make .venv with, where python3 is not 3.11 to 3.13
 
 PYTHON ?= python3
-# Two cores have two workers; the checks of one chapter mostly wait, for the engine.
-WORKERS ?= $(if $(ONLY),4,2)
+# Two cores keep three workers busy, because tests also wait; the checks of one chapter mostly do.
+WORKERS ?= $(if $(ONLY),4,3)
 setup := @$(PYTHON) tools/setup.py apt venv
 python := .venv/bin/python
 pytest := .venv/bin/pytest -n $(WORKERS)

@@ -246,25 +246,27 @@ def test_a_container_that_others_stand_on_is_removed_after_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     gone: list[str] = []
+    needed_by = {"a": "c", "b": "", "c": "", "d": "somebody's"}
 
-    class Stub:
-        def __init__(self, name: str, needed_by: str = "") -> None:
-            self.name, self.needed_by, self.attrs = name, needed_by, {"Labels": {}}
+    def remove(name: str, **_: object) -> None:
+        if needed_by[name] not in {"", *gone}:
+            words = "container 4f5b has dependent containers which must be removed before it"
+            raise docker.errors.APIError("500", explanation=words)
+        gone.append(name)
 
-        def remove(self, **_: object) -> None:
-            if self.needed_by not in {"", *gone}:
-                words = "container 4f5b has dependent containers which must be removed before it"
-                raise docker.errors.APIError("500", explanation=words)
-            gone.append(self.name)
+    def found(*names: str) -> None:
+        stubs = tuple(SimpleNamespace(id=name, name=name, attrs={"Labels": {}}) for name in names)
+        monkeypatch.setattr(cleaning, "find", lambda *_, **__: cleaning.Found(stubs))  # type: ignore[arg-type]
 
-    def found(*containers: Stub) -> None:
-        monkeypatch.setattr(cleaning, "find", lambda *_, **__: cleaning.Found(containers))
-
-    found(Stub("a", needed_by="c"), Stub("b"), Stub("c"))
-    engine = SimpleNamespace(info=dict)
+    found("a", "b", "c")
+    engine = SimpleNamespace(
+        info=dict,
+        api=SimpleNamespace(remove_container=remove),
+        containers=SimpleNamespace(list=lambda **_: []),
+    )
     cleaning.sweep(engine, chapter=None, learner=None)  # type: ignore[arg-type]
     assert gone == ["b", "c", "a"]
-    found(Stub("d", needed_by="somebody's"))
+    found("d")
     with pytest.raises(docker.errors.APIError, match="has dependent containers"):
         cleaning.sweep(engine, chapter=None, learner=None)  # type: ignore[arg-type]
 
