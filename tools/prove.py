@@ -323,16 +323,19 @@ class Foreign:
         }
 
     def _swarm(self) -> tuple[object, ...]:
-        """Describe the engine's swarm, and the network that one brings and leaves behind.
+        """Describe a foreign swarm of the engine, and the network that one leaves behind.
 
         A swarm of the course, which somebody else may have at this moment, counts as none.
         """
         info = self._client.info()
-        if labels_of_swarm(info).get("course") == COURSE:
-            return ()
+        labels = labels_of_swarm(info)
         cluster = info["Swarm"].get("Cluster") or {}
         bridges = [network.id for network in self._client.networks.list(names=[BRIDGE])]
-        return info["Swarm"].get("NodeID"), cluster.get("ID"), cluster.get("Spec"), bridges
+        if labels.get("course") == COURSE:
+            return (), [] if labels.get(BRIDGE) == "made" else bridges
+        if not cluster:
+            return (), bridges
+        return (info["Swarm"].get("NodeID"), cluster["ID"], cluster.get("Spec")), bridges
 
     def remove(self) -> None:
         """Remove them, as far as they were made."""
