@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -269,6 +268,7 @@ def sweep(
         tasks = [one for one in _containers_of(client, filters) if swarm.SERVICE in one.labels]
         _remove_containers(client, tuple(tasks))
         networks = [network for network in networks if _remove_unless_used(network.remove)]
+        swarm.wait_for_networks_to_go(client, networks)
         volumes = [volume for volume in volumes if _remove_unless_used(volume.remove, force=True)]
         _remove_images(client, found.images)
         swarm.end_if_free(client)
@@ -303,8 +303,12 @@ def _remove_unless_used(remove: Any, **options: Any) -> bool:  # noqa: ANN401
 
 
 def _unless_gone(remove: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
-    with contextlib.suppress(docker.errors.NotFound):
+    try:
         remove(*args, **options)
+    except docker.errors.APIError as refusal:
+        # Of a network whose swarm has removed it already, Docker says so as an error of its own.
+        if not str(refusal.explanation).endswith("not found"):
+            raise
 
 
 def _short_names(things: Any) -> tuple[str, ...]:  # noqa: ANN401

@@ -33,8 +33,9 @@ from lab.errors import NoSwarmError, SwarmTakenError
 from lab.naming import COURSE
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
+    from docker.models.networks import Network
     from docker.models.swarm import Swarm
 
     from lab.naming import Naming
@@ -52,6 +53,7 @@ __all__ = [
     "listed",
     "open_swarm",
     "remove_container",
+    "wait_for_networks_to_go",
     "why_not",
     "why_not_now",
 ]
@@ -366,6 +368,26 @@ def remove_container(api: docker.APIClient, container: str) -> None:
     # v=True takes along the anonymous volumes that the image asked for; named ones stay.
     with contextlib.suppress(docker.errors.NotFound):
         api.remove_container(container, force=True, v=True)
+
+
+def wait_for_networks_to_go(client: docker.DockerClient, networks: Iterable[Network]) -> None:
+    """Wait until the engine lists networks of a swarm no more, which it has removed already.
+
+    A node gives up its end of such a network only after the swarm has.
+
+    Args:
+        client: The engine.
+        networks: What was removed; those that are of no swarm go at once.
+    """
+    left = [network.id for network in networks if network.attrs.get("Scope") == "swarm"]
+    gone = tenacity.Retrying(
+        retry=tenacity.retry_if_result(bool),
+        wait=tenacity.wait_fixed(0.1),
+        stop=tenacity.stop_after_delay(LEAVING_SECONDS),
+        retry_error_callback=lambda _state: None,
+    )
+    if left:
+        gone(client.networks.list, ids=left)
 
 
 def _remove_bridge(api: docker.APIClient, labels: Mapping[str, str]) -> None:

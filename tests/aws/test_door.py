@@ -233,6 +233,26 @@ def test_own_keys_are_told_once_and_not_used(
 
 
 @pytest.mark.engine
+def test_task_ends_with_the_container_that_holds_its_network(lab: Lab) -> None:
+    ecs = lab.aws("ecs")
+    arn = run_task(ecs, lab.aws("ec2"))
+    label = f"com.amazonaws.ecs.task-arn={arn}"
+    [pause] = [
+        one
+        for one in lab.docker.containers.list(filters={"label": label})
+        if one.labels["com.amazonaws.ecs.container-name"] == "pause"
+    ]
+    pause.kill()
+
+    def stopped() -> Any:  # noqa: ANN401
+        [task] = ecs.describe_tasks(tasks=[arn])["tasks"]
+        return task if task["lastStatus"] == "STOPPED" else None
+
+    until(lambda: bool(stopped()))
+    assert stopped()["stopCode"] == "EssentialContainerExited"
+
+
+@pytest.mark.engine
 def test_two_chapters_have_their_own_each(lab: Lab) -> None:
     other = open_lab(OTHER)
     try:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import itertools
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -11,6 +14,7 @@ from lab.aws.cloud import Cloud
 from lab.aws.ecs import api
 from lab.aws.ecs.scheduler import Scheduler
 from lab.aws.ecs.state import Cluster, Ecs
+from lab.aws.errors import AwsError
 
 from .records import PLACE, definition, host
 
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 
 Json = dict[str, Any]
 STEADY_SECONDS = 0.3
+SLOW_SECONDS = 4
 PATIENCE = 10
 
 
@@ -38,9 +43,17 @@ class World:
         self.ecs.families["app"] = [definition(cpu=128, memory=128)]
         self.hosts = [host(self.ecs, cluster) for _ in range(2)]
         self.counts: list[int] = []
+        self.bad = ""
+        self.delays = itertools.chain([SLOW_SECONDS], itertools.repeat(0))
 
     async def _live(self, task: Task) -> None:
         task.move("PENDING")
+        if task.definition.arn == self.bad:
+            # One is still on its way when the others have failed, and the deployment is given up.
+            await asyncio.sleep(next(self.delays))
+            task.stop("TaskFailedToStart", "no such program")
+            task.move("STOPPED")
+            return
         task.move("RUNNING")
         self._count()
         await task.stop_asked.wait()
@@ -128,6 +141,30 @@ def test_scaling_in_takes_the_tasks_that_leave(world: World) -> None:
     world.drain(world.hosts[0])
     world.ask("UpdateService", service="app", desiredCount=2)
     world.until(lambda: world.at() == [0, 2])
+
+
+def test_version_that_is_given_up_takes_no_old_task_with_it(world: World) -> None:
+    world.service(2, 100, 200)
+    second = replace(definition(cpu=128, memory=128), revision=2)
+    second.arn = world.bad = second.arn.replace(":1", ":2")
+    world.ecs.families["app"].append(second)
+    breaker = {"deploymentCircuitBreaker": {"enable": True, "rollback": False}}
+    world.ask(
+        "UpdateService", service="app", taskDefinition="app:2", deploymentConfiguration=breaker
+    )
+    world.until(lambda: any("deployment failed" in event for event in world.events()))
+    world.until(lambda: world.at() == [1, 1])
+    world.until(lambda: all(task.definition.arn != world.bad for task in world.live()))
+    assert min(world.counts, default=2) == 2
+    assert world.at() == [1, 1]
+
+
+@pytest.mark.parametrize("operation", ["CreateService", "UpdateService"])
+def test_negative_count_is_refused(world: World, operation: str) -> None:
+    world.service(2, 100, 200)
+    name = "serviceName" if operation == "CreateService" else "service"
+    with pytest.raises(AwsError, match="must not be negative"):
+        world.ask(operation, **{name: "other" if name == "serviceName" else "app"}, desiredCount=-1)
 
 
 def test_an_ill_task_is_replaced_before_it_goes(world: World) -> None:

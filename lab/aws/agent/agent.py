@@ -468,17 +468,24 @@ class Agent:
     # --- what the engine says ----------------------------------------------------------------
 
     def _heard(self, event: Json) -> None:
+        action, _, said = event["Action"].partition(": ")
         known = self._by_runtime_id.get(event["Actor"]["ID"])
         if known is None:
+            if action == "die":
+                self._stop_task_of_pause(event["Actor"]["ID"])
             return
         task, container = known
-        action, _, said = event["Action"].partition(": ")
         if action == "health_status":
             if container.has_health_check:
                 container.health = said.upper()
                 task.touch()
         elif action == "die":
             self._cloud.spawn(self._look_at(container))
+
+    def _stop_task_of_pause(self, pause: str) -> None:
+        """Stop a task whose network has gone with its pause container; none if it is no such."""
+        for task in [task for task, its_own in self._pauses.items() if its_own == pause]:
+            task.stop("EssentialContainerExited", "Essential container in task exited")
 
     async def _look_at(self, container: Container) -> None:
         """Ask once how a container ended, and go on from there."""

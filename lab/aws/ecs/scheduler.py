@@ -322,8 +322,9 @@ class Scheduler:
             self.stop(service, _expendable(newest, extra))
         old = [task for task in live if task.started_by != primary.id]
         if primary.rollout == "FAILED":
-            # The old tasks carry on, for there is nothing to replace them.
-            surplus = len(old) + len(newest) - service.desired
+            # The old tasks carry on, for nothing is there in their place but what is healthy.
+            serving = sum(self._is_healthy(service, task) for task in newest)
+            surplus = len(old) + serving - service.desired
             if surplus > 0:
                 self.stop(service, _expendable(old, surplus))
             return

@@ -320,6 +320,7 @@ async def create_service(ecs: Ecs, request: Json) -> Json:
     is_daemon = request.get("schedulingStrategy") == "DAEMON"
     if not is_daemon and request.get("desiredCount") is None:
         raise AwsError("InvalidParameterException", "DesiredCount is required for REPLICA.")
+    _refuse_negative_count(request)
     if not request.get("taskDefinition"):
         raise AwsError("InvalidParameterException", "TaskDefinition can not be blank.")
     definition = ecs.definition(request["taskDefinition"], active=True)
@@ -434,6 +435,7 @@ async def update_service(ecs: Ecs, request: Json) -> Json:
     form = {**before, **{k: v for k, v in without_none(request).items() if k not in _NOT_KEPT}}
     if request.get("capacityProviderStrategy"):
         form["launchType"] = None
+    _refuse_negative_count(request)
     definition = service.definition
     if request.get("taskDefinition"):
         definition = ecs.definition(request["taskDefinition"], active=True)
@@ -450,6 +452,11 @@ async def update_service(ecs: Ecs, request: Json) -> Json:
         service.primary.updated_at = now()
         ecs.scheduler.look_at(service)
     return {"service": service.shown(["TAGS"])}
+
+
+def _refuse_negative_count(request: Json) -> None:
+    if (request.get("desiredCount") or 0) < 0:
+        raise AwsError("InvalidParameterException", "DesiredCount must not be negative.")  # ours
 
 
 _NOT_KEPT: Final = ("cluster", "service", "desiredCount", "taskDefinition", "forceNewDeployment")
