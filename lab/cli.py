@@ -143,7 +143,10 @@ def aws(
         ),
     ] = None,
 ) -> None:
-    """Serve a local AWS for any AWS client, until Ctrl-C. Its tasks are containers here."""
+    """Serve a local AWS for any AWS client, until Ctrl-C. Its tasks are containers here.
+
+    It is empty at first, and not the one of your notebooks: each of those has its own.
+    """
     learner = current_learner()
     if clean_real is not None:
         # Here, because boto3 takes its time, and no other command needs it.

@@ -33,6 +33,7 @@ __all__ = [
 CHAPTER = "12-ecs"
 
 APP: Final = "course/app:1"
+SIZE: Final = {"cpu": "1024", "memory": "2048"}
 PORT: Final = 8080
 DESIRED: Final = 2
 ASKED: Final = 10
@@ -104,8 +105,7 @@ def register(lab: Lab, family: str, version: str, **changes: Any) -> str:  # noq
         containerDefinitions=[container_of(family, version, **changes)],
         requiresCompatibilities=["FARGATE"],
         networkMode="awsvpc",
-        cpu="1024",
-        memory="2048",
+        **SIZE,
     )
     return str(made["taskDefinition"]["taskDefinitionArn"])
 
@@ -385,6 +385,13 @@ def _check_menu(which: str, container: Json) -> None:
         raise NotYet(f"{which} has no health check: ECS does not look at that of the image.")
     if check.get("interval") != INTERVAL:
         raise NotYet(f"{which} is tested every {check.get('interval')} seconds, not {INTERVAL}.")
+    _check_it_asks_for_health(which, check)
+
+
+def _check_it_asks_for_health(which: str, check: Json) -> None:
+    command = " ".join(check["command"])
+    if "/health" not in command:
+        raise NotYet(f"{which} has a health check that does not ask for /health: {command}.")
 
 
 def _check_it_becomes_healthy(lab: Lab, definition: str) -> None:
@@ -432,11 +439,13 @@ def _check_deployment(lab: Lab) -> None:
     running = _service(lab, "kiosk")["runningCount"]
     if running != DESIRED:
         raise NotYet(f"{running} tasks run, and {DESIRED} are wanted.")
+    _check_the_rest_is_kept(lab)
     mine = [load for load in lab.loads if load.url.rstrip("/") == url]
     if not mine:
         raise NotYet(
             "Version 2 answers, and no load has run at the load balancer, so nobody knows whether "
-            "a request was lost: let one run from before the deployment until after it."
+            "a request was lost: let one run from before the deployment until after it. "
+            "lab.prepare brings version 1 back."
         )
     load = mine[-1].stop()
     if load.lost:
@@ -450,7 +459,25 @@ def _check_deployment(lab: Lab) -> None:
         told = " and ".join(load.versions) or "none"
         raise NotYet(
             f"None was lost, and the last load has sent {load.sent} requests and seen the version "
-            f"{told} only: let it run from before the deployment until after it."
+            f"{told} only: let it run from before the deployment until after it. lab.prepare "
+            "brings version 1 back."
+        )
+
+
+def _check_the_rest_is_kept(lab: Lab) -> None:
+    """See that the revision which the kiosk runs differs in its version only."""
+    arn = _service(lab, "kiosk")["taskDefinition"]
+    found = lab.aws("ecs").describe_task_definition(taskDefinition=arn)["taskDefinition"]
+    container, wanted = found["containerDefinitions"][0], container_of("kiosk", "2")
+    asked = container.get("healthCheck") or {}
+    changed = [member for member in SIZE if found.get(member) != SIZE[member]]
+    changed += [each for each in ("image", "stopTimeout") if container.get(each) != wanted[each]]
+    if any(asked.get(member) != value for member, value in wanted["healthCheck"].items()):
+        changed.append("healthCheck")
+    if changed:
+        raise NotYet(
+            f"Version 2 answers, and {_short(arn)} also differs in: {', '.join(changed)}. All but "
+            "VERSION was to stay as it is; lab.prepare brings version 1 back."
         )
 
 
@@ -538,6 +565,7 @@ def _check_market(lab: Lab) -> None:
         )
     if not _container(lab, "market").get("healthCheck"):
         raise NotYet("It is steady without a health check, so nobody would see that it hangs.")
+    _check_it_asks_for_health("It is steady, and", _container(lab, "market")["healthCheck"])
     seen = _answers(_url(lab, "market"))
     versions = sorted({version for version, _ in seen})
     if versions != ["2"]:

@@ -51,6 +51,10 @@ def menu_asks_at_the_wrong_port(lab: Lab) -> None:
     menu(lab, healthCheck={"command": test, "interval": 5, "retries": 1})
 
 
+def menu_asks_nothing(lab: Lab) -> None:
+    menu(lab, healthCheck={"command": ["CMD-SHELL", "exit 0"], "interval": 5})
+
+
 def deploy(lab: Lab, name: str, version: str, **changes: Any) -> str:  # noqa: ANN401
     definition = register(lab, name, version, **changes)
     client = lab.aws("ecs")
@@ -75,6 +79,11 @@ def deployed_in_a_hurry(lab: Lab) -> None:
 def deployed_without_a_load(lab: Lab) -> None:
     set_up(lab, "kiosk", balanced=True)
     deploy(lab, "kiosk", "2")
+
+
+def deployed_without_its_health_check(lab: Lab) -> None:
+    set_up(lab, "kiosk", balanced=True)
+    deploy(lab, "kiosk", "2", healthCheck=None)
 
 
 def the_load_came_late(lab: Lab) -> None:
@@ -152,6 +161,10 @@ def the_market_is_not_tested(lab: Lab) -> None:
     market(lab, changes={"healthCheck": None})
 
 
+def the_market_asks_nothing(lab: Lab) -> None:
+    market(lab, changes={"healthCheck": {"command": ["CMD-SHELL", "exit 0"], "interval": 5}})
+
+
 def the_market_is_version_1(lab: Lab) -> None:
     market(lab, version="1")
 
@@ -179,6 +192,8 @@ class TestEcs(CheckProof):
         Wrong("12.1", menu_greets_nobody, "has GREETING = None"),
         Wrong("12.1", menu_is_not_tested, "does not look at that of the image"),
         Wrong("12.1", menu_asks_at_the_wrong_port, "what does its health check ask"),
+        Wrong("12.1", menu_asks_nothing, "does not ask for /health: CMD-SHELL exit 0"),
+        Wrong("12.2", deployed_without_its_health_check, "also differs in: healthCheck"),
         Wrong("12.2", deployed_in_a_hurry, "How many tasks may be missing during a deployment?"),
         Wrong("12.2", deployed_without_a_load, "no load has run at the load balancer"),
         Wrong("12.2", the_load_came_late, "seen the version 2 only"),
@@ -191,6 +206,7 @@ class TestEcs(CheckProof):
         Wrong("12.4", everything_is_gone, "was to stay as it is"),
         Wrong("12.5", the_market_has_one_task, "market asks for 1 tasks"),
         Wrong("12.5", the_market_is_not_tested, "steady without a health check"),
+        Wrong("12.5", the_market_asks_nothing, "It is steady, and has a health check that"),
         Wrong("12.5", the_market_is_version_1, "Version 2 should answer"),
     )
     repair = "12.5"
