@@ -123,9 +123,10 @@ def dead_end(inside: Sequence[str]) -> Callable[[], int]:
         "ip address add 192.0.2.10/24 dev out",
         "ip link set out up",
         "ip route add default via 192.0.2.1",
-        # Docker writes its rules into other tables than this.
-        "iptables --table mangle --append OUTPUT --out-interface out",
-        "iptables --table mangle --append FORWARD --out-interface out",
+        # Docker writes its rules into other tables than this. By IGMP the kernel itself tells the
+        # neighbours of an interface that it is there.
+        "iptables --table mangle --append OUTPUT --out-interface out ! --protocol igmp",
+        "iptables --table mangle --append FORWARD --out-interface out ! --protocol igmp",
     ):
         _said([*inside, *command.split()])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -9,7 +10,6 @@ from lab.aws import moto_seam, tagged
 from lab.aws.agent.agent import Agent
 from lab.aws.agent.metadata_endpoint import MetadataEndpoint
 from lab.aws.agent.networks import Networks
-from lab.aws.agent.sessions import Sessions
 from lab.aws.cloud import Cloud
 from lab.aws.ecr import api as ecr_api
 from lab.aws.ecr.registry import Registry
@@ -29,6 +29,7 @@ from lab.client import connect_labelled
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from lab.aws.agent.sessions import Sessions
     from lab.aws.place import Place
     from lab.aws.tagged import Tagged
     from lab.engine import Engine
@@ -72,19 +73,19 @@ class LocalAws:
         self._ecrs: dict[Place, Ecr] = {}
         self._elbs: dict[Place, Elb] = {}
         self._naming = naming
-        self._client = connect_labelled(engine, naming)
+        self._connect = functools.partial(connect_labelled, engine, naming)
+        self._client = self._connect()
         self._networks = Networks(self._client, naming)
         self._sources = Sources()
         self._metadata = MetadataEndpoint(
             self._cloud,
-            lambda: connect_labelled(engine, naming),
+            self._connect,
             naming,
             self._sources.subnet_of,
         )
-        self._sessions = Sessions(self._cloud, lambda: connect_labelled(engine, naming))
         self._agent = Agent(
             self._cloud,
-            lambda: connect_labelled(engine, naming),
+            self._connect,
             naming,
             self._networks,
             self._sources,
@@ -124,13 +125,20 @@ class LocalAws:
 
         moto_seam.own_service(service, in_the_loop)
 
+    @functools.cached_property
+    def _sessions(self) -> Sessions:
+        # Most labs never open one, and aiohttp takes a quarter of a second to import.
+        from lab.aws.agent.sessions import Sessions  # noqa: PLC0415
+
+        return Sessions(self._cloud, self._connect)
+
     def _ecs(self, place: Place) -> Ecs:
         if place not in self._places:
             ecs = Ecs(place)
             ecs.sources = self._sources
             ecs.balancing = Balancing(self._elb(place))
             ecs.run = self._agent.run
-            ecs.sessions = self._sessions
+            ecs.sessions = lambda: self._sessions
             ecs.scheduler = Scheduler(ecs, self._cloud)
             self._elb(place).changed = ecs.scheduler.look_at_all
             self._elb(place).address_of = ecs.address_of
@@ -169,7 +177,8 @@ class LocalAws:
         self._server.shutdown()
         self._server.server_close()
         self._serving.join()
-        self._cloud.call(self._sessions.close())
+        if "_sessions" in vars(self):
+            self._cloud.call(self._sessions.close())
         for elb in self._elbs.values():
             self._cloud.call(elb.close())
         self._agent.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -39,6 +40,7 @@ LOAD_MEGABYTES = 32
 HOSTS = {"a": 256, "b": 256, "c": 256}  # the MB that each host of exercise 09.3 has
 NEEDS_MB = {"web-1": 96, "web-2": 96, "cache": 96, "mail": 96, "batch": 64, "db": 224}
 
+IN_FORCE = "/tmp/rules.cfg"  # noqa: S108 - the proxy's own
 RULES = """
 frontend door
     bind :8080
@@ -231,8 +233,9 @@ def _check_rolling(lab: Lab) -> None:
     seen = Counter(str(answer.get("version", "none")) for answer in answers)
     if set(seen) != {"2"}:
         told = ", ".join(f"{version}: {count}" for version, count in sorted(seen.items()))
+        whom = " Who has the name web, and is healthy?" if "none" in seen else ""
         raise NotYet(
-            f"Of {ASKED} answers at {url} all should come from version 2; by version: {told}."
+            f"Of {ASKED} answers at {url} all should come from version 2; by version: {told}.{whom}"
         )
     hosts = {str(answer["host"]) for answer in answers}
     if len(hosts) != 2:  # noqa: PLR2004 - two copies, as the exercise asks
@@ -262,6 +265,12 @@ def _check_switch(lab: Lab) -> None:
                 f"{colour}-{number}",
                 then="Without it there is no way back." if colour == "blue" else "",
             )
+    rules = evidence.inside(evidence.running(lab, "proxy"), "cat", IN_FORCE) or ""
+    if len(re.findall(r"^\s*backend\s", rules, re.MULTILINE)) < 2:  # noqa: PLR2004 - blue, green
+        raise NotYet(
+            "Version 2 answers, and the rules that are in force know one backend only: without "
+            "the other one there is no way back."
+        )
     load = _last_load(lab, url)
     if load.lost:
         raise NotYet(

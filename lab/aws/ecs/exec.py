@@ -44,7 +44,7 @@ async def execute_command(ecs: Ecs, request: Json) -> Json:
     container = _container(task, request.get("container"))
     if task.status != "RUNNING" or not _has_running_agent(container):
         raise AwsError("InvalidParameterException", NOT_READY)
-    session = await ecs.sessions.open(container.runtime_id, request["command"])
+    session = await ecs.sessions().open(container.runtime_id, request["command"])
     return {
         "clusterArn": cluster.arn,
         "taskArn": task.arn,

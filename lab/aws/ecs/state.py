@@ -403,7 +403,7 @@ class Ecs:
         self.sources: Any = None
         self.balancing: Any = None
         self.scheduler: Any = None
-        self.sessions: Any = None
+        self.sessions: Callable[[], Any] = lambda: None
         self.run: Callable[[Task], None] = lambda _task: None
 
     def cluster(self, reference: str | None, *, inactive: bool = False) -> Cluster:

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import ipaddress
 import itertools
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from lab.aws.elb.actions import groups_of
-from lab.aws.elb.forward import Forwarding
-from lab.aws.elb.front import Front
-from lab.aws.elb.health import HealthChecks
 from lab.aws.elb.records import Target
 from lab.aws.errors import AwsError
 from lab.aws.pages import page_of
@@ -19,6 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from lab.aws.cloud import Cloud
+    from lab.aws.elb.forward import Forwarding
+    from lab.aws.elb.front import Front
+    from lab.aws.elb.health import HealthChecks
     from lab.aws.elb.records import Listener, LoadBalancer, Rule, TargetGroup
     from lab.aws.place import Place
 
@@ -45,7 +46,6 @@ class Elb:
     Attributes:
         balancers: By their ARNs, the oldest first.
         target_groups: By their ARNs, the oldest first.
-        forwarding: The way to the targets.
         changed: Is called when the health of a target is another one.
         address_of: Tells where a target is reached from this machine, by its id and port. A task
             has an address that leads there on Linux; what plays instances puts its own in here.
@@ -60,9 +60,23 @@ class Elb:
         self.changed: Callable[[], None] = lambda: None
         self.address_of: Callable[[str, int], tuple[str, int]] = _its_own_address
         self.turns = itertools.count(1)
-        self.forwarding = Forwarding(self)
-        self._checks = HealthChecks(self)
         self._fronts: set[Front] = set()
+
+    # Most places never have a load balancer, and aiohttp takes a quarter of a second to import: so
+    # what stands on it is imported when it is needed first.
+
+    @functools.cached_property
+    def forwarding(self) -> Forwarding:
+        """The way to the targets."""
+        from lab.aws.elb.forward import Forwarding  # noqa: PLC0415
+
+        return Forwarding(self)
+
+    @functools.cached_property
+    def _checks(self) -> HealthChecks:
+        from lab.aws.elb.health import HealthChecks  # noqa: PLC0415
+
+        return HealthChecks(self)
 
     # --- what is there -----------------------------------------------------------------------
 
@@ -137,6 +151,8 @@ class Elb:
         Raises:
             AwsError: ``InvalidConfigurationRequest``: the port can't be had; nothing has changed.
         """
+        from lab.aws.elb.front import Front  # noqa: PLC0415
+
         front = Front(self, listener)
         await front.open(port)
         self.shut(listener)
@@ -157,8 +173,9 @@ class Elb:
         """Answer nothing and check nothing any more."""
         for front in [*self._fronts]:
             await front.close()
-        await self._checks.close()
-        await self.forwarding.close()
+        for made in ("_checks", "forwarding"):
+            if made in vars(self):
+                await getattr(self, made).close()
 
     # --- targets -----------------------------------------------------------------------------
 

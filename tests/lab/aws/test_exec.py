@@ -27,7 +27,8 @@ class Sessions:
 @pytest.fixture
 def ecs() -> Ecs:
     made = Ecs(PLACE)
-    made.sessions = Sessions()
+    sessions = Sessions()
+    made.sessions = lambda: sessions
     return made
 
 

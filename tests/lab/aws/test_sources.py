@@ -27,7 +27,7 @@ def sources() -> Iterator[Sources]:
     def answer(_place: Place, operation: str, request: dict[str, Any]) -> dict[str, Any]:
         return asyncio.run(OPERATIONS.answer(logs, operation, request))
 
-    moto_seam.own_service("logs", answer, invalid="InvalidParameterException")
+    moto_seam.own_service("logs", answer)
     server = moto_seam.serve(0)
     serving = threading.Thread(target=server.serve_forever)
     serving.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -129,6 +130,14 @@ def the_proxy_was_started_anew(lab: Lab) -> None:
     load.stop()
 
 
+def blue_was_forgotten(lab: Lab) -> None:
+    load = begin(lab, "09.2")
+    alone = re.sub(r"backend web\n(    .*\n)+", "", GREEN)
+    assert alone.count("backend ") < GREEN.count("backend ")
+    lead_over(lab, alone)
+    load.stop()
+
+
 def blue_was_stopped(lab: Lab) -> None:
     load = begin(lab, "09.2")
     lead_over(lab, GREEN)
@@ -244,6 +253,7 @@ class TestDeploymentsAndScheduling(CheckProof):
         Wrong("09.1", the_load_began_too_late, "the last load has seen 2 only"),
         Wrong("09.2", only_described, "which backend do the rules that are in force name"),
         Wrong("09.2", the_proxy_was_started_anew, "a proxy that is started anew"),
+        Wrong("09.2", blue_was_forgotten, "know one backend only"),
         Wrong("09.2", blue_was_stopped, "Without it there is no way back"),
         Wrong("09.3", db_is_missing, "No container has the name"),
         Wrong("09.3", db_has_no_host, "db has no label host"),
