@@ -305,6 +305,8 @@ def _remove_unless_used(remove: Any, **options: Any) -> bool:  # noqa: ANN401
 def _unless_gone(remove: Any, *args: Any, **options: Any) -> None:  # noqa: ANN401
     try:
         remove(*args, **options)
+    except docker.errors.NotFound:
+        return
     except docker.errors.APIError as refusal:
         # Of a network whose swarm has removed it already, Docker says so as an error of its own.
         if not str(refusal.explanation).endswith("not found"):

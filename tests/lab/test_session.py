@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -268,6 +269,30 @@ def test_a_container_that_others_stand_on_is_removed_after_them(
     assert gone == ["b", "c", "a"]
     found("d")
     with pytest.raises(docker.errors.APIError, match="has dependent containers"):
+        cleaning.sweep(engine, chapter=None, learner=None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("refusal", "is_gone"),
+    [
+        (docker.errors.NotFound("404", explanation="get data: no such volume"), True),
+        (docker.errors.APIError("500", explanation="network 4f5b not found"), True),
+        (docker.errors.APIError("500", explanation="the disk is full"), False),
+    ],
+)
+def test_what_is_gone_already_is_no_error(
+    refusal: docker.errors.APIError, *, is_gone: bool
+) -> None:
+    def remove(**_: object) -> None:
+        raise refusal
+
+    stub = SimpleNamespace(name="data", attrs={"Labels": {}}, remove=remove)
+    with (
+        contextlib.nullcontext() if is_gone else pytest.raises(docker.errors.APIError),
+        pytest.MonkeyPatch.context() as patched,
+    ):
+        patched.setattr(cleaning, "find", lambda *_, **__: cleaning.Found(volumes=(stub,)))  # type: ignore[arg-type]
+        engine = SimpleNamespace(info=dict, containers=SimpleNamespace(list=lambda **_: []))
         cleaning.sweep(engine, chapter=None, learner=None)  # type: ignore[arg-type]
 
 
