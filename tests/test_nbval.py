@@ -186,7 +186,7 @@ def test_a_run_that_is_stopped_leaves_nothing_behind(course: Course) -> None:
     done = course.pytest("-x")
     learner = re.search(r"pytest-[0-9a-f]{6}", done.stdout)
     assert done.returncode == 1
-    assert learner
+    assert learner, done.stdout
     client = find_engine().client
     assert not find(client, learner=learner[0]).networks
     client.close()

@@ -115,7 +115,8 @@ def run_task(ecs: Any, ec2: Any) -> str:  # noqa: ANN401
         networkMode="awsvpc",
         cpu="256",
         memory="512",
-        containerDefinitions=[{"name": "web", "image": "course/app:1"}],
+        # A machine that is busy may kill it before Python listens to signals: that takes its time.
+        containerDefinitions=[{"name": "web", "image": "course/app:1", "stopTimeout": 2}],
     )
     subnet = ec2.describe_subnets()["Subnets"][0]["SubnetId"]
     task = ecs.run_task(

@@ -108,7 +108,6 @@ WHOLE = [
     (fargate(family="web:1"), "Family contains invalid characters."),
     (fargate(family="f" * 256), "Family should be 255 characters or less"),
     (fargate(containerDefinitions=[]), "Container list cannot be empty."),
-    (fargate(containerDefinitions=None), "Container list cannot be empty."),
     (fargate(*(container(name=f"c{n}", memory=1) for n in range(11))), "Too many containers."),
     (fargate(cpu="a lot"), "Invalid 'cpu' setting for task."),
     (fargate(cpu="0.0001 vCPU"), "Invalid 'cpu' setting for task."),
@@ -451,7 +450,7 @@ TOGETHER = [
         ),
     ),
     (
-        fargate(container(secrets=[{"name": "KEY"}]), executionRoleArn=ROLE),
+        fargate(container(secrets=[{"name": "KEY", "valueFrom": ""}]), executionRoleArn=ROLE),
         "Secret.name and Secret.valueFrom should not be null or empty.",
     ),
     (
