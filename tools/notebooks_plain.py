@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import html
 import itertools
 import os
@@ -68,6 +69,34 @@ class Pages:
             if where in self.titles:
                 return f"[{text or self.titles[where]}]({target}{ending})"
         return text or target
+
+    def table(self, asked: str, page: str) -> list[str]:
+        """Draw a table of `facts/` as lines of HTML, which JupyterLab's Markdown may hold.
+
+        One that tells how old each fact is today is none for a copy that stays as it is.
+
+        Args:
+            asked: The table's name and rows, as the directive ``facts`` gets them.
+            page: The path from the root of the page that it stands on.
+        """
+        # Plotly and all facts come with it: only who needs them waits for them.
+        from widgets.fact_tables import Book, make_table  # noqa: PLC0415
+
+        name, *rows = asked.split()
+        if name == "ages":
+            return ["*A table here tells how old each fact is today: `make site` builds it.*"]
+        chapters = {
+            PurePosixPath(path).stem: path for path in self.titles if path.startswith("chapters/")
+        }
+        folder = PurePosixPath(page).parent
+        book = Book(
+            # No other table depends on the day.
+            today=dt.date.min,
+            titles={stem: self.titles[path] for stem, path in chapters.items()},
+            addresses={stem: os.path.relpath(path, folder) for stem, path in chapters.items()},
+        )
+        # An empty line would end the HTML.
+        return ["", *filter(str.strip, make_table(name, rows, book).split("\n")), ""]
 
     def _add(self, page: str, markdown: str) -> None:
         label = None
@@ -142,7 +171,7 @@ def _directive(opening: re.Match[str], body: list[str], page: str, pages: Pages)
     if name == "glossary":
         return [f"**{line}**  " if line[:1].strip() else line.strip() for line in inside]
     if name == "facts":
-        return ["*The table that belongs here is made with the site: `make site` builds it.*"]
+        return pages.table(title, page)
     return [opening[0], *body, opening[1]]
 
 

@@ -1,35 +1,20 @@
-"""Tables on the course's pages that are made from `facts/` while the site is built.
+"""Tables on the course's pages, made from `facts/`: by the site, and in learners' copies.
 
-A page asks for one with the directive `facts` and the name of a table, here some claims:
-
-    ```{facts} claims T04 T05 T06
-    ```
-
-`TABLES` lists the others. They are drawn once all pages are read, because they link to chapters by
-their titles, and because a chapter that does not exist yet is named as one to come.
+They link to chapters by their titles, and name a chapter that does not exist yet as one to come.
 """
 
 import datetime as dt
-import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
-
-from docutils import nodes
-from sphinx.application import Sphinx
-from sphinx.config import Config
-from sphinx.transforms.post_transforms import SphinxPostTransform
-from sphinx.util.docutils import SphinxDirective
-from sphinx.util.typing import ExtensionMetadata
 
 from facts import load_facts, load_measured
 from facts.bills import load_bills
 from facts.records import Fact, FactsError, Sourced
 from facts.road import load_road
-from facts.state import TITLES, ages, build_day, doubts, oldest_source
+from facts.state import TITLES, ages, doubts, oldest_source
 from widgets.base import render
 
-__all__ = ["TABLES", "Book", "FactTable", "make_table", "setup"]
+__all__ = ["TABLES", "Book", "check_table", "make_table"]
 
 # What is said of one claim, and of several.
 _HOLDS = {
@@ -95,75 +80,17 @@ def make_table(name: str, rows: list[str], book: Book) -> str:
         >>> "App Runner" in make_table("services", [], Book(dt.date(2026, 11, 25), {}, {}))
         True
     """
-    _check(name, rows)
+    check_table(name, rows)
     context = TABLES[name](rows, book)
     return render("fact_table", {"table": name, "link": book.link, **context})
 
 
-def setup(app: Sphinx) -> ExtensionMetadata:
-    """Registers the directive with Sphinx."""
-    app.add_config_value("course_today", "", "html", types=[str])
-    app.add_node(fact_table)
-    app.add_directive("facts", FactTable)
-    app.add_post_transform(DrawFactTables)
-    app.connect("config-inited", _set_today)
-    return {"parallel_read_safe": True, "parallel_write_safe": True}
+def check_table(name: str, rows: list[str]) -> None:
+    """Refuse a table that there is not, or that has no such rows; see `make_table`.
 
-
-class fact_table(nodes.General, nodes.Element):  # noqa: N801 - docutils names nodes so
-    """The place of a table."""
-
-
-class FactTable(SphinxDirective):
-    """The directive: the name of a table, and which rows of it."""
-
-    required_arguments = 1
-    final_argument_whitespace = True
-
-    def run(self) -> list[nodes.Node]:
-        """Puts a place for the table into the page.
-
-        Raises:
-            docutils.parsers.rst.DirectiveError: There is no such table or row.
-        """
-        name, *rows = self.arguments[0].split()
-        try:
-            _check(name, rows)
-        except FactsError as error:
-            raise self.error(str(error)) from error
-        return [fact_table(table=name, rows=rows)]
-
-
-class DrawFactTables(SphinxPostTransform):
-    """Draws the tables once every page is read."""
-
-    default_priority = 400
-    formats = ("html",)
-
-    def run(self, **_: object) -> None:
-        """Replaces each place by its table."""
-        places = list(self.document.findall(fact_table))
-        if not places:
-            return
-        # Links seen from this page; pages are named by their stems, as in facts/.
-        pages = {
-            name.removeprefix("chapters/"): name
-            for name in self.env.found_docs
-            if name.startswith("chapters/")
-        }
-        address = partial(self.app.builder.get_relative_uri, self.env.docname)
-        book = Book(
-            today=dt.date.fromisoformat(self.config.course_today),
-            titles={stem: self.env.titles[name].astext() for stem, name in pages.items()},
-            # From a page to itself the address is empty, which would mean that there is none.
-            addresses={stem: address(name) or "#" for stem, name in pages.items()},
-        )
-        for place in places:
-            markup = make_table(place["table"], place["rows"], book)
-            place.replace_self(nodes.raw("", markup, format="html"))
-
-
-def _check(name: str, rows: list[str]) -> None:
+    Raises:
+        FactsError: There is no such table or row; the message says which there are.
+    """
     if name not in TABLES:
         raise FactsError(f"There is no table {name!r} of facts. There are: {', '.join(TABLES)}.")
     if name == "limits":
@@ -302,8 +229,3 @@ def _named(names: Iterable[str]) -> list[tuple[str, str, str]]:
     titles = {name: source.title for name, source in sources.items()}
     titles[_TALK] = "the talk itself"
     return [(titles[name], sources[name].url, str(sources[name].read)) for name in names]
-
-
-def _set_today(_: Sphinx, config: Config) -> None:
-    today = build_day(os.environ, dt.datetime.now(dt.UTC))
-    config.course_today = config.course_today or str(today)

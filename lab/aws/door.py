@@ -65,8 +65,12 @@ class Door:
             if self._local is None:
                 _say_once_that_keys_are_not_used()
                 self._local = AwsProcess(self._naming)
-            self._local.refuse_if_ended()
-        return client_of(service, self._local.endpoint)
+            local = self._local
+        local.refuse_if_ended()
+        client = client_of(service, local.endpoint)
+        # botocore would try again, and tell of ports and pools.
+        client.meta.events.register("before-send", lambda **_: local.refuse_if_ended())
+        return client
 
     def real_client(self, service: str, *, account: str, hours: float) -> Any:  # noqa: ANN401
         """Make boto3's client of a service of a real account; see `RealAws`.

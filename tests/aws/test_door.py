@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -194,11 +195,12 @@ def test_closed_lab_gives_no_client(lab: Lab) -> None:
 
 @pytest.mark.engine
 def test_local_aws_that_has_ended_is_told_and_not_begun_anew(lab: Lab) -> None:
-    lab.aws("ecs")
+    ecs = lab.aws("ecs")
     process.end(lab.naming)
-    with pytest.raises(LabError, match="has ended") as caught:
-        lab.aws("ecs")
-    assert "set-up cell" in caught.value.next_step
+    for ask in (partial(lab.aws, "ecs"), ecs.list_clusters):
+        with pytest.raises(LabError, match="has ended") as caught:
+            ask()
+        assert "set-up cell" in caught.value.next_step
 
 
 # --- lab.aws ---------------------------------------------------------------------------------

@@ -163,7 +163,7 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
         (pages / f"{name}.md").write_text(f"# A page\n\n{tables}", "utf-8")
     command = [sys.executable, "-m", "sphinx", "-q", "-W", "-n", "--keep-going", "-C"]
     for setting in (
-        "extensions=myst_parser,widgets.fact_tables",
+        "extensions=myst_parser,widgets.site_facts",
         "root_doc=chapters/05-life-cycle",
         "html_theme=basic",
     ):

@@ -170,8 +170,8 @@ def test_a_lost_list_of_what_was_given_overwrites_nothing(house: House, tmp_path
         ("```{code-block} python\n:caption: x\n1 + 1\n```", "```python\n1 + 1\n```"),
         ("```python\n(x)=\n```", "```python\n(x)=\n```"),
         (
-            "```{facts} limits\n```",
-            "*The table that belongs here is made with the site: `make site` builds it.*",
+            "```{facts} ages\n```",
+            "*A table here tells how old each fact is today: `make site` builds it.*",
         ),
         (
             "```{glossary}\n:sorted:\n\nhost\n  A machine, see {ref}`setup`.\n```",
@@ -191,3 +191,12 @@ def test_myst_becomes_plain_markdown(myst: str, plain: str) -> None:
         },
     )
     assert plain_markdown(myst, "chapters/05-life-cycle.ipynb", pages) == plain
+
+
+def test_a_table_of_facts_is_drawn_in_the_copy() -> None:
+    pages = Pages(titles={"chapters/05-life-cycle.ipynb": "Life cycle"})
+    table = plain_markdown("```{facts} claims T09\n```\nOn.", "exercises/01-x.ipynb", pages)
+    assert table.startswith('<table class="table stacked facts">\n<thead>')
+    assert table.endswith("\n</table>\n\nOn.")
+    assert table.count("\n\n") == 1
+    assert '<a href="../chapters/05-life-cycle.ipynb">05 Life cycle</a>' in table
