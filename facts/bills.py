@@ -25,11 +25,14 @@ class ChapterBill(Record):
 
     Example:
         >>> print(ChapterBill(has="a way in", items={"alb-hour": 1, "public-ipv4-hour": 2}))
-                                                    units  $ a unit and hour
-        An Application Load Balancer                    1             0.0225
-        A public IPv4 address, used or not              2              0.005
-        That is 0.0325 $ an hour; if it is forgotten for a month, 23.73 $.
-        List prices of us-east-1 of 2026-11-23; traffic, logs and taxes come on top.
+        An Application Load Balancer
+            1 at 0.0225 $ an hour
+        A public IPv4 address, used or not
+            2 at 0.005 $ an hour
+        That is 0.0325 $ an hour,
+        and 23.73 $ if it is forgotten for a month.
+        List prices of us-east-1 of 2026-11-23;
+        traffic, logs and taxes come on top.
     """
 
     has: Annotated[str, Field(min_length=1)]
@@ -37,16 +40,18 @@ class ChapterBill(Record):
 
     def __str__(self) -> str:
         """Say it as it is said before anything is made."""
-        width = max(len(price.what) for _, price in self.prices)
         rows = [
-            f"{price.what:{width}}  {units:>10g}  {price.amount:>17g}"
+            f"{price.what}\n    {units:g} at {price.amount} $ an hour"
             for units, price in self.prices
         ]
-        return (
-            "\n".join([f"{'':{width}}  {'units':>10}  $ a unit and hour", *rows])
-            + f"\nThat is {self.hour:.4f} $ an hour; if it is forgotten for a month, "
-            f"{self.month:.2f} $.\nList prices of us-east-1 of {load_facts().prices.as_of}; "
-            "traffic, logs and taxes come on top."
+        return "\n".join(
+            [
+                *rows,
+                f"That is {self.hour:.4f} $ an hour,",
+                f"and {self.month:.2f} $ if it is forgotten for a month.",
+                f"List prices of us-east-1 of {load_facts().prices.as_of};",
+                "traffic, logs and taxes come on top.",
+            ]
         )
 
     @property

@@ -1,10 +1,11 @@
-"""How the Docker SDK's errors appear under a cell: the error itself, and what to do next."""
+"""How errors of the SDKs appear under a cell: the error itself, and what to do next."""
 
 from __future__ import annotations
 
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+import botocore.exceptions
 import docker.errors
 import requests
 from IPython.core.getipython import get_ipython
@@ -12,7 +13,7 @@ from IPython.core.getipython import get_ipython
 if TYPE_CHECKING:
     from types import TracebackType
 
-__all__ = ["next_step_for", "shorten_engine_errors"]
+__all__ = ["next_step_for", "shorten_errors"]
 
 _NO_POOL = (
     "Docker has room for some thirty networks, and they are used up. `docker network ls` in a "
@@ -32,6 +33,8 @@ _STEPS = {
         "The engine's disk is full: `lab doctor` in a terminal says how much is free."
     ),
     "volume is in use": "A container still mounts it, running or not: remove that one first.",
+    "dependent child images": "Another image was built on this one: remove that one first.",
+    "image is being used": "A container was made of this image: remove that one first.",
     "has active endpoints": "Containers are still on it: remove or disconnect them first.",
     "could not find an available, non-overlapping IPv4 address pool": _NO_POOL,
     # The same, in newer versions of Docker.
@@ -39,17 +42,23 @@ _STEPS = {
 }
 
 
-def shorten_engine_errors() -> None:
-    """Show errors of the engine in a notebook as one line and a next step.
+def shorten_errors() -> None:
+    """Show errors of the engine and of AWS in a notebook by their own words, and a next step.
 
-    The exception stays docker-py's own, for ``except`` and for reading; only the thirty
-    frames of its inside are left out. Outside IPython this does nothing.
+    The exception stays docker-py's or boto3's own, for ``except`` and for reading; only the
+    thirty frames of its inside are left out. Outside IPython this does nothing.
     """
     shell = get_ipython()
     if shell is None:
         return
     shell.set_custom_exc(  # type: ignore[no-untyped-call]  # IPython has no types here
-        (docker.errors.DockerException, requests.exceptions.ConnectionError, KeyboardInterrupt),
+        (
+            docker.errors.DockerException,
+            requests.exceptions.ConnectionError,
+            botocore.exceptions.BotoCoreError,
+            botocore.exceptions.ClientError,
+            KeyboardInterrupt,
+        ),
         _show,
     )
 

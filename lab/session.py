@@ -77,7 +77,7 @@ def open_lab(chapter: str, *, exercises: bool = False, take_over: bool = False) 
     """
     checks.exercises_of(chapter)  # says which chapters there are, if this is none
     naming = Naming(chapter=chapter, learner=current_learner(), exercises=exercises)
-    notebook.shorten_engine_errors()
+    notebook.shorten_errors()
     if not checks.needs_engine(chapter):
         return _open_without_engine(naming, take_over=take_over)
     try:

@@ -52,17 +52,22 @@ class Cloud:
         """Have the loop call something soon, from any thread, and do not wait."""
         self._loop.call_soon_threadsafe(function, *args)
 
-    def spawn(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[Any]:
-        """Do something beside what else is done; what it raises is logged, for nobody waits."""
+    def spawn(
+        self, work: Coroutine[Any, Any, object], *, awaited: bool = False
+    ) -> asyncio.Task[Any]:
+        """Do something beside what else is done.
+
+        Args:
+            work: What to do.
+            awaited: Whether somebody waits for it, and so hears of what it raises. Else that is
+                logged.
+        """
         task = self._loop.create_task(work)
         self._under_way.add(task)
-        task.add_done_callback(self._end)
+        task.add_done_callback(self._under_way.discard)
+        if not awaited:
+            task.add_done_callback(_log_error)
         return task
-
-    def _end(self, task: asyncio.Task[Any]) -> None:
-        self._under_way.discard(task)
-        if not task.cancelled() and (error := task.exception()):
-            log.error("%s", task.get_name(), exc_info=error)
 
     def later(self, seconds: float, function: Callable[..., object], *args: object) -> Any:  # noqa: ANN401  # a timer
         """Call something when some time has passed; ``cancel()`` of the result prevents it."""
@@ -89,3 +94,8 @@ class Cloud:
         self._thread.join()
         self._pool.shutdown(wait=True, cancel_futures=True)
         self._loop.close()
+
+
+def _log_error(task: asyncio.Task[Any]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        log.error("%s", task.get_name(), exc_info=error)

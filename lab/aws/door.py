@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import os
 import threading
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from facts.bills import load_bills
 from lab.aws.clients import client_of, keys_there, services
+from lab.aws.gate import SERVICES, services_said
 from lab.aws.process import AwsProcess
 from lab.aws.real import RealAws
 from lab.errors import LabError
@@ -18,20 +19,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Door"]
 
-# What of AWS the local one has: of its own, or as far as the state of it goes.
-LOCAL: Final = (
-    "ec2",
-    "ecr",
-    "ecs",
-    "elbv2",
-    "iam",
-    "logs",
-    "resourcegroupstaggingapi",
-    "s3",
-    "secretsmanager",
-    "ssm",
-    "sts",
-)
 # Said once in a kernel.
 _said: set[str] = set()
 
@@ -57,11 +44,13 @@ class Door:
             LabError: There is no such service, or the local AWS does not start.
         """
         _refuse_unknown(service)
-        if service not in LOCAL:
+        if service not in SERVICES:
             raise LabError(
-                f"The local AWS has no service {service}.", next_step=f"It has {_listed(LOCAL)}."
+                f"The local AWS has no service {service}.", next_step=f"It has {services_said()}."
             )
         with self._opening:
+            if self._real:
+                _say_once("local", "This client is of the local AWS; real=True asks your account.")
             if self._local is None:
                 _say_once_that_keys_are_not_used()
                 self._local = AwsProcess(self._naming)
@@ -112,16 +101,17 @@ def _refuse_unknown(service: str) -> None:
         near = difflib.get_close_matches(str(service), known, n=1)
         raise LabError(
             f"boto3 knows no service {service!r}.",
-            next_step=f"Did you mean {near[0]!r}?" if near else f"Use one of {_listed(LOCAL)}.",
+            next_step=f"Did you mean {near[0]!r}?" if near else f"Use one of {services_said()}.",
         )
 
 
 def _say_once_that_keys_are_not_used() -> None:
-    found = keys_there(os.environ)
-    if found and "keys" not in _said:
-        _said.add("keys")
-        print(f"Your own AWS keys ({', '.join(found)}) are not used: this is the local AWS.")  # noqa: T201
+    if found := keys_there(os.environ):
+        told = f"Your own AWS keys ({', '.join(found)}) are not used: this is the local AWS."
+        _say_once("keys", told)
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    return f"{', '.join(names[:-1])} and {names[-1]}"
+def _say_once(what: str, told: str) -> None:
+    if what not in _said:
+        _said.add(what)
+        print(told)  # noqa: T201

@@ -32,6 +32,7 @@ from werkzeug.serving import BaseWSGIServer, make_server
 
 from lab.aws.constraints import mistyped
 from lab.aws.errors import AwsError
+from lab.aws.gate import guarded
 from lab.aws.place import Place
 
 if TYPE_CHECKING:
@@ -177,7 +178,7 @@ def serve(port: int) -> BaseWSGIServer:
     Raises:
         OSError: The port is taken.
     """
-    application = werkzeug_app.DomainDispatcherApplication(_application)
+    application = guarded(werkzeug_app.DomainDispatcherApplication(_application))
     # With a socket of ours: where the port is taken, werkzeug would print that and end the process.
     with socket.create_server((LOOPBACK, port), backlog=BACKLOG) as listening:
         return make_server(

@@ -144,6 +144,14 @@ class Sources:
 
     def login_of(self, image: str) -> dict[str, str] | None:
         """Give user name and password for the registry of an image, if it is one of ECR's here."""
+        registry = self._registry_of(image)
+        return registry.login() if registry else None
+
+    def is_in_ecr(self, image: str) -> bool:
+        """Tell whether an image is asked of a registry of ECR's here."""
+        return self._registry_of(image) is not None
+
+    def _registry_of(self, image: str) -> Registry | None:
         address = image.partition("/")[0]
         found = (one for one in self.registries if one.address and one.address == address)
-        return next((one.login() for one in found), None)
+        return next(found, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import io
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from lab.checks import evidence
@@ -216,7 +217,10 @@ def _check_note(lab: Lab) -> None:
 def _prepare_menu(lab: Lab) -> None:
     _drop_repository(lab, "menu")
     for dish in DISHES.values():
-        _built(lab, "menu", dish)
+        for tag in _built(lab, "menu", dish).tags:
+            # What it was called when it was pushed before.
+            if tag != f"{lab.name('menu')}:{dish}":
+                lab.docker.images.remove(tag)
 
 
 def _check_menu(lab: Lab) -> None:
@@ -293,20 +297,23 @@ def _check_forgotten(lab: Lab) -> None:
         raise NotYet("There is no month.txt in your folder bill yet.")
     written = path.read_text().strip()
     try:
-        month = float(written.removeprefix("$").removesuffix("$"))
+        month = float(written.strip("$").removesuffix("USD"))
     except ValueError:
-        raise NotYet(f"month.txt says {written!r}, which is no number.") from None
+        month = math.nan
+    if not math.isfinite(month):
+        raise NotYet(f"month.txt says {written!r}, which is no number.")
     wanted = _an_hour() * HOURS
     if abs(month - wanted) > NEAR * wanted:
         if abs(month - _an_hour()) < NEAR:
             raise NotYet("That is what they cost in one hour, and a month has 730.")
         more = "less" if month > wanted else "more"
         raise NotYet(
-            f"By the prices they cost {more} than {month:.2f} a month. The tasks are "
-            f"{len(_forgotten())}, not all of one size: each has vCPU and memory of its own."
+            f"By the prices they cost {more} than {month:.2f} a month. Look at the size of each "
+            f"of the {len(_forgotten())} tasks: 1024 units of cpu are one vCPU, and 1024 of memory "
+            "one GB. The prices are those for x86, without addresses."
         )
     if running := _tasks(lab, "forgotten"):
-        raise NotYet(f"The sum is right, and {len(running)} of them still run, and cost.")
+        raise NotYet(f"The sum is right. Tasks that still run, and cost: {len(running)}.")
 
 
 # --- 10.4 ----------------------------------------------------------------------------------------
@@ -356,19 +363,27 @@ def _why_not(lab: Lab) -> str:
     last = stopped[-1]
     if last.get("stopCode") != "TaskFailedToStart":
         return f"The last task of the family kiosk has ended: {last.get('stoppedReason', '')!r}."
-    image = str(last["containers"][0]["image"])
-    host, _, rest = image.partition("/")
-    name, at, _ = rest.partition("@") if "@" in rest else rest.partition(":")
-    [mine] = lab.aws("ecr").describe_repositories(repositoryNames=["kiosk"])["repositories"]
     revision = last["taskDefinitionArn"].rpartition("/")[2]
-    said = f"The task of {revision} could not pull its image"
+    reason = str(last.get("stoppedReason", ""))
+    if not reason.startswith("CannotPullContainerError"):
+        return f"The task of {revision} has its image, and did not start: {reason}"
+    image = str(last["containers"][0]["image"])
+    return f"The task of {revision} could not pull its image: {_wrong_with(lab, image)}"
+
+
+def _wrong_with(lab: Lab, image: str) -> str:
+    """Say which part of an image's name leads to nothing in ECR."""
+    [mine] = lab.aws("ecr").describe_repositories(repositoryNames=["kiosk"])["repositories"]
+    host, slash, rest = image.rpartition("/")
+    name, at, _ = rest.partition("@") if "@" in rest else rest.partition(":")
+    if not slash:
+        return f"{image!r} names no registry. The URI of the repository begins with yours."
     if host != mine["repositoryUri"].partition("/")[0]:
-        return f"{said}: it asks another registry than your ECR. Compare the part before the '/'."
+        return "it asks another registry than your ECR. Compare the part before the '/'."
     if name != "kiosk":
-        return f"{said}: ECR has no repository {name!r}. Which ones does it have?"
-    if at == "@":
-        return f"{said}: the repository is right, and no image in it has that digest."
-    return f"{said}: the repository is right, and no image in it has that tag."
+        return f"ECR has no repository {name!r}. Which ones does it have?"
+    what = "digest" if at == "@" else "tag"
+    return f"the repository is right, and no image in it has that {what}."
 
 
 EXERCISES = {

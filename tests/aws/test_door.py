@@ -412,7 +412,16 @@ def test_account_to_clean_must_be_one(account: str, learner: str) -> None:
     assert "no id of an account" in err
 
 
+@pytest.fixture
+def not_by_nohup() -> Iterator[None]:
+    """Have what is started here hear a hang-up, as a program in a terminal does."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 @pytest.mark.engine
+@pytest.mark.usefixtures("not_by_nohup")
 @pytest.mark.parametrize(
     ("sent", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGHUP, 129)]
 )

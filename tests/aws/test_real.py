@@ -14,6 +14,8 @@ from botocore.exceptions import ClientError
 
 from facts.bills import ChapterBill
 from lab import LabError, images
+from lab.aws import door
+from lab.aws.door import Door
 from lab.aws.process import AwsProcess
 from lab.aws.real import MAKES, RealAws, real_session, tagged
 from lab.aws.removal import KINDS, Removal, arns_made
@@ -178,6 +180,25 @@ def test_cost_is_told_before_there_is_a_client(
 
 
 @pytest.mark.engine
+def test_who_has_the_real_one_is_told_of_a_client_of_the_local_one(
+    endpoint: str,
+    learner: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(door, "_said", {"keys"})
+    opened = Door(Naming(chapter=CHAPTER, learner=learner))
+    opened.client("ecs")
+    assert not capsys.readouterr().out
+    opened._real = real(learner, endpoint)
+    capsys.readouterr()
+    for service in ("ecs", "ec2"):
+        opened.client(service)
+    told = "This client is of the local AWS; real=True asks your account.\n"
+    assert capsys.readouterr().out == told
+    opened.close()
+
+
 def test_what_could_not_be_undone_is_not_done(endpoint: str, learner: str) -> None:
     aws = real(learner, endpoint)
     with pytest.raises(LabError, match="could not clean up"):

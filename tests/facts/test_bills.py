@@ -34,7 +34,8 @@ def test_a_bill_is_the_sum_of_its_units_at_their_prices() -> None:
 def test_the_page_shows_the_bill_that_is_printed_before_anything_is_made(stem: str) -> None:
     bill = load_bills()[stem]
     said = str(bill)
-    assert f"{bill.hour:.4f} $ an hour; if it is forgotten for a month, {bill.month:.2f} $" in said
+    assert f"{bill.hour:.4f} $ an hour,\nand {bill.month:.2f} $ if it is forgotten" in said
+    assert max(map(len, said.splitlines())) <= 43  # a phone shows it whole
     assert str(load_facts().prices.as_of) in said
     page = nbformat.read(CHAPTERS[stem], as_version=4)
     assert any(said in cell.source for cell in page.cells)

@@ -189,11 +189,15 @@ class Agent:
         task.touch()
         try:
             network = await self._cloud.beside(self._networks.network_of, subnet["vpc_range"])
-            metadata = self._cloud.spawn(
-                self._metadata.open(task, network, _metadata_address(subnet["vpc_range"]))
+            both = await asyncio.gather(
+                self._metadata.open(task, network, _metadata_address(subnet["vpc_range"])),
+                self._cloud.beside(self._pause, task, network, address),
+                # What one of them has made is only known when it is done.
+                return_exceptions=True,
             )
-            await self._cloud.beside(self._pause, task, network, address)
-            await metadata
+            for error in both:
+                if error:
+                    raise error
         except (*ENGINE_ERRORS, AwsError) as error:
             raise StartError(f"ResourceInitializationError: {_said(error)}") from None
         task.attachments[0]["status"] = "ATTACHED"
@@ -315,7 +319,7 @@ class Agent:
             for container in task.containers:
                 if container.name not in under_way and _may_start(task, container):
                     start = self._cloud.spawn(
-                        self._start(task, container, environments[container.name])
+                        self._start(task, container, environments[container.name]), awaited=True
                     )
                     start.add_done_callback(lambda _start: task.touch())
                     under_way[container.name] = start

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+import re
+from typing import TYPE_CHECKING, Any, Final
 
 from lab.aws.ecs import (
     account_settings,
@@ -19,6 +20,9 @@ from lab.aws.operations import Operations
 
 if TYPE_CHECKING:
     from lab.aws.constraints import Violation
+    from lab.aws.ecs.state import Ecs
+
+    Json = dict[str, Any]
 
 __all__ = ["OPERATIONS", "answer"]
 
@@ -48,4 +52,51 @@ OPERATIONS: Final = Operations(
         f"The ECS on this machine has no operation {operation}.",
     ),
 )
-answer: Final = OPERATIONS.answer
+_ARN: Final = re.compile(r"arn:aws:ecs:([^:]*):([^:]*):")
+# What a request names by an ARN, as text or as a list.
+NAMING: Final = (
+    "capacityProviders",
+    "cluster",
+    "clusters",
+    "containerInstance",
+    "containerInstances",
+    "resourceArn",
+    "service",
+    "serviceDeploymentArns",
+    "serviceRevisionArns",
+    "services",
+    "task",
+    "taskDefinition",
+    "taskDefinitions",
+    "tasks",
+)
+
+
+async def answer(ecs: Ecs, operation: str, request: Json) -> Json:
+    """Do an operation of ECS, as `Operations.answer`.
+
+    Raises:
+        AwsError: ECS refuses, this operation is not there, or an ARN names another place.
+    """
+    for member in NAMING:
+        named = request.get(member) or []
+        for arn in [named] if isinstance(named, str) else named:
+            _refuse_foreign(ecs, operation, arn)
+    return await OPERATIONS.answer(ecs, operation, request)
+
+
+def _refuse_foreign(ecs: Ecs, operation: str, arn: str) -> None:
+    """Refuse the ARN of another region or account; a plain name is of this place."""
+    found = _ARN.match(arn)
+    if found is None:
+        return
+    region, account = found.groups()
+    if region != ecs.place.region:
+        # https://github.com/aws/aws-cli/issues/3175
+        raise AwsError("InvalidParameterException", "Invalid Region in ARN")
+    if account != ecs.place.account:
+        raise AwsError(  # ours
+            "AccessDeniedException",
+            f"You are not authorized to perform: ecs:{operation} on resource: {arn} "
+            "because it belongs to another account.",
+        )

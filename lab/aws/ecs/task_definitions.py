@@ -39,7 +39,8 @@ async def register_task_definition(ecs: Ecs, request: Json) -> Json:
     refuse_bad_tags(tags or [])
     form = {**form, **_sizes(form)}
     refuse_bad_form(form)
-    compatibilities = compatible_with(form)
+    named_as_on_aws = {**form, "containerDefinitions": _named_as_on_aws(ecs, form)}
+    compatibilities = compatible_with(named_as_on_aws)
     family = form.pop("family")
     revisions = ecs.families.setdefault(family, [])
     revision = len(revisions) + 1
@@ -49,13 +50,25 @@ async def register_task_definition(ecs: Ecs, request: Json) -> Json:
         arn=ecs.place.arn("ecs", f"task-definition/{family}:{revision}"),
         form={
             **completed(form),
-            "requiresAttributes": required_attributes(form),
+            "requiresAttributes": required_attributes(named_as_on_aws),
             "compatibilities": compatibilities,
         },
         tags=tags or [],
     )
     revisions.append(made)
     return {"taskDefinition": shown(ecs, made), "tags": list(made.tags) or None}
+
+
+def _named_as_on_aws(ecs: Ecs, form: Json) -> list[Json]:
+    """Give the container definitions with the images of this machine's ECR as AWS calls those."""
+    registry = f"{ecs.place.account}.dkr.ecr.{ecs.place.region}.amazonaws.com"
+    containers: list[Json] = form["containerDefinitions"]
+    return [
+        {**container, "image": f"{registry}/{container['image'].partition('/')[2]}"}
+        if ecs.sources and ecs.sources.is_in_ecr(container["image"])
+        else container
+        for container in containers
+    ]
 
 
 async def describe_task_definition(ecs: Ecs, request: Json) -> Json:

@@ -70,7 +70,10 @@ class Account:
 
 @pytest.fixture
 def account(
-    engine_client: docker.DockerClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    engine_client: docker.DockerClient,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> Iterator[tuple[Account, Callable[[], None]]]:
     image: Any = engine_client.images.get("course/base:1").save(named=True)
     with own_engine(tmp_path) as engine:
@@ -78,8 +81,10 @@ def account(
         monkeypatch.setenv("DOCKER_HOST", engine.host)
         with contextlib.closing(LocalAws(find_engine(), NAMING)) as aws:
             yield Account(aws), engine.restart
-        # Those sockets are this test's, and shall not be found in a later one.
-        gc.collect()
+    # Those sockets are this test's, and shall not be found in a later one. Errors lead to them, and
+    # pytest keeps what was logged of those.
+    caplog.get_records("call").clear()
+    gc.collect()
 
 
 def eventually(holds: Callable[[], bool]) -> bool:

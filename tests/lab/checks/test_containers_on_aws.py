@@ -87,6 +87,10 @@ def billed_in_words(lab: Lab) -> None:
     write_bill(lab, "a lot")
 
 
+def billed_nothing_that_counts(lab: Lab) -> None:
+    write_bill(lab, "nan")
+
+
 def stopped_nothing(lab: Lab) -> None:
     write_bill(lab, f"{checks._an_hour() * 730:.2f}")
 
@@ -102,6 +106,32 @@ def run_kiosk(lab: Lab, image: str) -> None:
 
 def ran_another_image(lab: Lab) -> None:
     run_kiosk(lab, "course/app:1")
+
+
+def ran_a_command_that_is_not_there(lab: Lab) -> None:
+    inject(lab, "repository")
+    uri = lab.aws("ecr").describe_repositories(repositoryNames=["kiosk"])["repositories"][0][
+        "repositoryUri"
+    ]
+    form = lab.aws("ecs").describe_task_definition(taskDefinition="kiosk")["taskDefinition"]
+    kept = ("family", "requiresCompatibilities", "networkMode", "cpu", "memory", "executionRoleArn")
+    lab.aws("ecs").register_task_definition(
+        **{member: form[member] for member in kept},
+        containerDefinitions=[{"name": "kiosk", "image": f"{uri}:1", "command": ["nope"]}],
+    )
+    task = checks._run(lab, "kiosk")
+    lab.aws("ecs").get_waiter("tasks_stopped").wait(
+        cluster="kiosk", tasks=[task], WaiterConfig=checks.PATIENCE
+    )
+
+
+def named_no_registry(lab: Lab) -> None:
+    inject(lab, "repository")
+    checks._define(lab, "kiosk", "kiosk:1")
+    task = checks._run(lab, "kiosk")
+    lab.aws("ecs").get_waiter("tasks_stopped").wait(
+        cluster="kiosk", tasks=[task], WaiterConfig=checks.PATIENCE
+    )
 
 
 def ran_the_old_revision_again(lab: Lab) -> None:
@@ -133,8 +163,11 @@ class TestContainersOnAws(CheckProof):
         Wrong("10.3", billed_an_hour, "what they cost in one hour"),
         Wrong("10.3", billed_one_size_for_all, "cost more than 27.03 a month"),
         Wrong("10.3", billed_in_words, "says 'a lot', which is no number"),
-        Wrong("10.3", stopped_nothing, "The sum is right, and 3 of them still run"),
+        Wrong("10.3", billed_nothing_that_counts, "says 'nan', which is no number"),
+        Wrong("10.3", stopped_nothing, "The sum is right. Tasks that still run, and cost: 3."),
         Wrong("10.4", ran_another_image, "not from the image kiosk:1 of your ECR"),
+        Wrong("10.4", ran_a_command_that_is_not_there, "has its image, and did not start: Cannot"),
+        Wrong("10.4", named_no_registry, "'kiosk:1' names no registry"),
         Wrong("10.4", ran_the_old_revision_again, "ECR has no repository 'kisok'"),
         Wrong("10.4", stopped_it_again, "has ended: 'Task stopped by user'"),
     )
