@@ -354,12 +354,9 @@ def test_thing_of_an_unknown_kind_is_told_and_not_removed(endpoint: str, learner
     aws = real(learner, endpoint)
     session = real_session(ACCOUNT, endpoint)
     tags = [{"Key": name, "Value": value} for name, value in aws._tags.items()]
-    sqs = session.client("sqs", endpoint_url=endpoint)
-    made = sqs.create_queue(QueueName="own", tags={one["Key"]: one["Value"] for one in tags})
-    with pytest.raises(LabError, match="still, and may cost:\n  arn:aws:sqs:") as caught:
+    secrets = session.client("secretsmanager", endpoint_url=endpoint)
+    made = secrets.create_secret(Name="own", SecretString="kept", Tags=tags)
+    with pytest.raises(LabError, match="still, and may cost:\n  arn:aws:secretsmanager:") as caught:
         aws.close()
     assert f"lab aws --clean-real {ACCOUNT}" in caught.value.next_step
-    try:
-        assert sqs.get_queue_attributes(QueueUrl=made["QueueUrl"])
-    except ClientError:
-        pytest.fail("the queue is gone")
+    assert secrets.describe_secret(SecretId=made["ARN"])["Name"] == "own"

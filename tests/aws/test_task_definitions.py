@@ -877,8 +877,6 @@ def arn(name: str) -> str:
         "web:one",
         "web:",
         "",
-        "arn:aws:ecs:eu-west-1:123456789012:task-definition/web:1",
-        "arn:aws:ecs:us-east-1:210987654321:task-definition/web:1",
         "arn:aws:ecs:us-east-1:123456789012:cluster/web",
     ],
 )
