@@ -108,6 +108,13 @@ def ran_another_image(lab: Lab) -> None:
     run_kiosk(lab, "course/app:1")
 
 
+def run_until_stopped(lab: Lab) -> None:
+    task = checks._run(lab, "kiosk")
+    lab.aws("ecs").get_waiter("tasks_stopped").wait(
+        cluster="kiosk", tasks=[task], WaiterConfig=checks.PATIENCE
+    )
+
+
 def ran_a_command_that_is_not_there(lab: Lab) -> None:
     inject(lab, "repository")
     uri = lab.aws("ecr").describe_repositories(repositoryNames=["kiosk"])["repositories"][0][
@@ -119,19 +126,13 @@ def ran_a_command_that_is_not_there(lab: Lab) -> None:
         **{member: form[member] for member in kept},
         containerDefinitions=[{"name": "kiosk", "image": f"{uri}:1", "command": ["nope"]}],
     )
-    task = checks._run(lab, "kiosk")
-    lab.aws("ecs").get_waiter("tasks_stopped").wait(
-        cluster="kiosk", tasks=[task], WaiterConfig=checks.PATIENCE
-    )
+    run_until_stopped(lab)
 
 
 def named_no_registry(lab: Lab) -> None:
     inject(lab, "repository")
     checks._define(lab, "kiosk", "kiosk:1")
-    task = checks._run(lab, "kiosk")
-    lab.aws("ecs").get_waiter("tasks_stopped").wait(
-        cluster="kiosk", tasks=[task], WaiterConfig=checks.PATIENCE
-    )
+    run_until_stopped(lab)
 
 
 def ran_the_old_revision_again(lab: Lab) -> None:
