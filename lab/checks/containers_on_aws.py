@@ -218,8 +218,8 @@ def _prepare_menu(lab: Lab) -> None:
     _drop_repository(lab, "menu")
     for dish in DISHES.values():
         for tag in _built(lab, "menu", dish).tags:
-            # What it was called when it was pushed before.
-            if tag != f"{lab.name('menu')}:{dish}":
+            # What it was called when it was pushed before; any other name is the learner's own.
+            if tag.rpartition(":")[0].endswith("/menu"):
                 lab.docker.images.remove(tag)
 
 
