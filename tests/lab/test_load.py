@@ -90,7 +90,7 @@ def test_it_ends_by_itself(server: Server) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "slow", "reason"), [(503, 0.0, "status 503"), (200, 4.0, "no answer in time")]
+    ("status", "slow", "reason"), [(503, 0.0, "status 503"), (200, 6.0, "no answer in time")]
 )
 def test_what_is_no_answer_is_lost(server: Server, status: int, slow: float, reason: str) -> None:
     server.status, server.slow = status, slow
