@@ -8,7 +8,6 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from ipywidgets import Widget
 from plotly.offline import get_plotlyjs
 
@@ -141,12 +140,6 @@ def open_page(
     yield open_it
     for context in contexts:
         context.close()
-
-
-def violations(page: Page) -> list[str]:
-    """Lists the rules of accessibility that a page breaks, each with its first places."""
-    found = Axe().run(page).response["violations"]
-    return [f"{rule['id']}: {[node['html'] for node in rule['nodes']][:3]}" for rule in found]
 
 
 def first_and_live(page: Page, widgets: list[CourseWidget]) -> tuple[list[str], list[str]]:

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 import pytest
 from playwright.sync_api import expect
+from site_visit import violations
 
 from widgets import ComparisonChart
 from widgets.site import PLOTLY
 
-from .conftest import contrast, violations
+from .conftest import contrast
 
 if TYPE_CHECKING:
     from collections.abc import Callable

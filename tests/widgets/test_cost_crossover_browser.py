@@ -6,13 +6,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from site_visit import violations
 
 from facts import load_facts
 from facts.costs import Service, crossings, load_costs, monthly_cost
 from widgets import CostCrossover
 from widgets.cost_crossover import _view, age_of_prices
 
-from .conftest import first_and_live, in_jupyterlab, violations
+from .conftest import first_and_live, in_jupyterlab
 
 if TYPE_CHECKING:
     from collections.abc import Callable

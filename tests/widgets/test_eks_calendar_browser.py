@@ -6,13 +6,14 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
+from site_visit import violations
 
 from facts import load_facts
 from facts.eks_calendar import span, upgrade_plan
 from widgets import EksCalendar
 from widgets.eks_calendar import _view
 
-from .conftest import contrast, first_and_live, in_jupyterlab, violations
+from .conftest import contrast, first_and_live, in_jupyterlab
 
 if TYPE_CHECKING:
     from collections.abc import Callable

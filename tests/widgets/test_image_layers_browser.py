@@ -5,13 +5,14 @@ import random
 from typing import TYPE_CHECKING
 
 import pytest
+from site_visit import violations
 
 from widgets import ImageLayers
 from widgets.base import STATIC
 from widgets.dockerfile import fixed_pairs, parse
 from widgets.image_layers import diff, rebuilt
 
-from .conftest import first_and_live, in_jupyterlab, violations
+from .conftest import first_and_live, in_jupyterlab
 
 if TYPE_CHECKING:
     from collections.abc import Callable

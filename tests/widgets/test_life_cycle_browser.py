@@ -4,11 +4,12 @@ import itertools
 from typing import TYPE_CHECKING
 
 import pytest
+from site_visit import violations
 
 from widgets import LifeCycle
 from widgets.life_cycle import ACTIONS, OUTCOMES, PROGRAMS
 
-from .conftest import contrast, first_and_live, in_jupyterlab, violations
+from .conftest import contrast, first_and_live, in_jupyterlab
 
 if TYPE_CHECKING:
     from collections.abc import Callable

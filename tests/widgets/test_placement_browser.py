@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from site_visit import violations
 
 from widgets import Placement
 from widgets.placement import (
@@ -22,7 +23,7 @@ from widgets.placement import (
     _view,
 )
 
-from .conftest import first_and_live, in_jupyterlab, violations
+from .conftest import first_and_live, in_jupyterlab
 
 if TYPE_CHECKING:
     from collections.abc import Callable

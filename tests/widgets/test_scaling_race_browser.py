@@ -6,11 +6,12 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import pytest
+from site_visit import violations
 
 from widgets import ScalingRace
 from widgets.scaling_race import _NO_RISE, INPUTS, Race, _run, _view
 
-from .conftest import contrast, first_and_live, in_jupyterlab, violations
+from .conftest import contrast, first_and_live, in_jupyterlab
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -3,11 +3,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from site_visit import violations
 
 from widgets import SelfCheck
 from widgets.self_check import load_questions
-
-from .conftest import violations
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.sync_api import expect
+from site_visit import violations
 
 from facts.chooser import load_chooser, recommend
 from widgets import ServiceSelector
 from widgets.service_selector import _View
 
-from .conftest import in_jupyterlab, violations
+from .conftest import in_jupyterlab
 
 if TYPE_CHECKING:
     from collections.abc import Callable
