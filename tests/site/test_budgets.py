@@ -1,5 +1,6 @@
 """What a page costs its reader; alone, because another worker's tests would hold the browser up."""
 
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.alone]
 
 Look = Callable[..., Any]
 KB = 1024
-TRIES = 10
+TRIES, PAUSE_SECONDS = 10, 2
 
 
 def test_page_loads_little_and_never_blocks(
@@ -19,7 +20,9 @@ def test_page_loads_little_and_never_blocks(
     blocking = seen.blocking_ms
     for _ in range(TRIES - 1):
         if blocking > 50:
-            # Another program can hold the browser up, none can speed it up: the best of some.
+            # Another program can hold the browser up, none can speed it up: the best of some, which
+            # are not all of the same moment.
+            time.sleep(PAUSE_SECONDS)
             blocking = min(blocking, look_again(address + page).blocking_ms)
     record_property(
         "page budget",  # for the table that ends the run
